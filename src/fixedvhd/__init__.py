@@ -1,0 +1,103 @@
+"""Fixed-size VHDs as bytes: footer, geometry, GPT, page ranges; no network, no knowledge of Azure.
+
+A VHD file that can be read anywhere, local or remote, is a `read_at(offset, length)`::
+
+    footer = read_footer(read_at, file_size)      # FooterError names all that is wrong
+    table = read_gpt(read_at, footer.size)        # GptError, likewise
+    table.partitions, table.end, table.least_size
+
+For a blob, fetch `structure_ranges(file_size)` and hand the bytes to `chunk_reader({offset: bytes})`.
+"""
+
+from fixedvhd.digest import SparseDigest
+from fixedvhd.errors import DiskError, FooterError, GptError, MbrError, PageListError
+from fixedvhd.footer import FOOTER_SIZE, Footer, build_footer, geometry, parse_footer, read_footer
+from fixedvhd.gpt import (
+    BASIC_DATA,
+    EFI_SYSTEM,
+    MICROSOFT_RESERVED,
+    RECOVERY,
+    Gpt,
+    Partition,
+    Patch,
+    build_gpt,
+    read_gpt,
+    rewrite_gpt,
+)
+from fixedvhd.mbr import Mbr, MbrPartition, protective_mbr, read_mbr
+from fixedvhd.pages import (
+    Extent,
+    PageList,
+    build_page_list,
+    clip,
+    holes,
+    merge,
+    parse_page_list,
+    split,
+    to_pages,
+)
+from fixedvhd.reading import ReadAt, chunk_reader, file_reader, structure_ranges
+from fixedvhd.sizes import (
+    GB,
+    GIB,
+    MAX_VIRTUAL_SIZE,
+    MIB,
+    SECTOR,
+    align_down,
+    align_up,
+    describe,
+    fits_stick,
+    size_problems,
+)
+
+__all__ = [
+    "BASIC_DATA",
+    "EFI_SYSTEM",
+    "FOOTER_SIZE",
+    "GB",
+    "GIB",
+    "MAX_VIRTUAL_SIZE",
+    "MIB",
+    "MICROSOFT_RESERVED",
+    "RECOVERY",
+    "SECTOR",
+    "DiskError",
+    "Extent",
+    "Footer",
+    "FooterError",
+    "Gpt",
+    "GptError",
+    "Mbr",
+    "MbrError",
+    "MbrPartition",
+    "PageList",
+    "PageListError",
+    "Partition",
+    "Patch",
+    "ReadAt",
+    "SparseDigest",
+    "align_down",
+    "align_up",
+    "build_footer",
+    "build_gpt",
+    "build_page_list",
+    "chunk_reader",
+    "clip",
+    "describe",
+    "file_reader",
+    "fits_stick",
+    "geometry",
+    "holes",
+    "merge",
+    "parse_footer",
+    "parse_page_list",
+    "protective_mbr",
+    "read_footer",
+    "read_gpt",
+    "read_mbr",
+    "rewrite_gpt",
+    "size_problems",
+    "split",
+    "structure_ranges",
+    "to_pages",
+]
