@@ -1,0 +1,105 @@
+"""Faults that were asked for: which request goes wrong, and how.
+
+A fault names an operation as `METHOD type`, for instance `PUT Microsoft.Compute/virtualMachines`,
+`POST Microsoft.Compute/virtualMachines/deallocate` or `LIST Microsoft.Network/dnsZones` (a GET of a list).
+An operation that is over with its only answer takes effect and then answers `fail_at_end`'s error; with
+`never_ends` its answer never comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+Kind = Literal["error", "throttle", "drop", "fail_at_end", "never_ends"]
+EVERY = 0
+
+
+@dataclass
+class Fault:
+    """One fault.
+
+    Attributes:
+        operation: which requests it counts, without regard to case.
+        kind: `error` answers with an error body; `throttle` with 429 and Retry-After; `drop` closes the
+            connection without an answer; `fail_at_end` lets the operation start and end as Failed;
+            `never_ends` lets it start and never end.
+        nth: the how-manieth matching request since it was set; 0 for every one.
+        resource: only ids that contain this text; "" for all.
+        status: HTTP status of `error`.
+        code: ARM code of what is answered.
+        message: its sentence.
+        retry_after: seconds of the Retry-After header, sent as they are; None for no header (429: 1).
+        when: for `drop`: `before` or `after` the request took effect.
+        seen: matching requests so far.
+        hits: how often it went off.
+    """
+
+    operation: str
+    kind: Kind
+    nth: int = 1
+    resource: str = ""
+    status: int = 500
+    code: str = "InternalServerError"
+    message: str = "An internal error occurred."
+    retry_after: float | None = None
+    when: Literal["before", "after"] = "before"
+    seen: int = 0
+    hits: int = 0
+
+    def strikes(self, operation: str, resource_id: str) -> bool:
+        """Counts one request; True when it is the one that goes wrong."""
+        if self.operation.lower() != operation.lower() or self.resource.lower() not in resource_id.lower():
+            return False
+        self.seen += 1
+        return self.nth in (EVERY, self.seen)
+
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "throttle": {
+        "status": 429,
+        "code": "TooManyRequests",
+        "message": "The request is being throttled.",
+        "retry_after": 1,
+    },
+    "fail_at_end": {"code": "InternalOperationError", "message": "An internal error has occurred."},
+}
+
+
+def read_fault(data: dict[str, Any]) -> Fault:
+    """A fault from JSON.
+
+    Raises:
+        ValueError: a key or a value that there is not; the sentence says which.
+    """
+    kind = data.get("kind")
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, not {kind!r}")
+    operation = data.get("operation")
+    if not isinstance(operation, str) or " " not in operation:
+        raise ValueError(
+            f"operation must be METHOD and type, such as 'PUT Microsoft.Compute/disks', not {operation!r}"
+        )
+    unknown = set(data) - set(Fault.__dataclass_fields__) | (set(data) & {"seen", "hits"})
+    if unknown:
+        raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
+    values = {**_DEFAULTS.get(str(kind), {}), **{k: v for k, v in data.items() if v is not None}}
+    values["nth"] = EVERY if values.get("nth") == "every" else int(values.get("nth", 1))
+    if values.get("when", "before") not in ("before", "after"):
+        raise ValueError(f"when must be before or after, not {values['when']!r}")
+    return Fault(**values)
+
+
+class Faults:
+    """All faults in force."""
+
+    def __init__(self) -> None:
+        self.all: list[Fault] = []
+
+    def strike(self, operation: str, resource_id: str) -> Fault | None:
+        """Counts one request with every fault; the first that goes off, or None."""
+        struck = [fault for fault in self.all if fault.strikes(operation, resource_id)]
+        if not struck:
+            return None
+        struck[0].hits += 1
+        return struck[0]

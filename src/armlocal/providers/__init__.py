@@ -1,0 +1,1 @@
+"""Resource providers, one file each: routes, bodies and state of one namespace of ARM."""

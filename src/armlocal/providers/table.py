@@ -1,0 +1,20 @@
+"""Every provider's routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from armlocal.providers import compute, dns, images, network, resources, skus, storage
+
+if TYPE_CHECKING:
+    from armlocal.providers.base import Routes
+
+ALL_ROUTES: tuple[Routes, ...] = (
+    resources.ROUTES,
+    compute.ROUTES,
+    skus.ROUTES,
+    images.ROUTES,
+    network.ROUTES,
+    dns.ROUTES,
+    storage.ROUTES,
+)

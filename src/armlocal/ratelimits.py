@@ -1,0 +1,78 @@
+"""The rate-limit headers of answers: values of fresh buckets, recorded in 2025-2026.
+
+The stand-in does not throttle of its own accord (ask for a fault), so the numbers stay those of a fresh
+bucket.
+"""
+
+from __future__ import annotations
+
+_SUBSCRIPTION = {
+    "GET": {"x-ms-ratelimit-remaining-subscription-global-reads": "16499"},
+    "HEAD": {"x-ms-ratelimit-remaining-subscription-global-reads": "16499"},
+    "DELETE": {
+        "x-ms-ratelimit-remaining-subscription-deletes": "799",
+        "x-ms-ratelimit-remaining-subscription-global-deletes": "11999",
+    },
+}
+_WRITES = {
+    "x-ms-ratelimit-remaining-subscription-writes": "799",
+    "x-ms-ratelimit-remaining-subscription-global-writes": "11999",
+}
+_VM = "Microsoft.Compute/virtualMachines"
+_UPDATE = "UpdateVMSubscriptionMaximum;1499 UpdateVMResource;11"
+_DELETE = "DeleteVMSubscriptionMaximum;1499 DeleteVMResource;11"
+_VM_POLL = "GetOperationSubscriptionMaximum;14999 GetOperationResource;44"
+_HYDRATE = "HighCostDiskHydrate3Min;999 HighCostDiskHydrate30Min;7999"
+_LOW_COST = "LowCostGetSubscriptionMaximum;23999 LowCostGetResource;35"
+_SNAPSHOT = "HighCostSnapshotCreateHydrate3Min;999 HighCostSnapshotCreateHydrate30Min;7999"
+_DISK_GET = "LowCostGet3Min;14999 LowCostGet30Min;119999"
+_DISK_LIST = "HighCostGet3Min;239 HighCostGet30Min;1919"
+_DISK_DELETE = "DeleteDisks3Min;2999 DeleteDisks30Min;23997"
+_COMPUTE = {
+    f"PUT {_VM}": "PutVMSubscriptionMaximum;1499 PutVMResource;11",
+    f"PATCH {_VM}": _UPDATE,
+    f"POST {_VM}/start": _UPDATE,
+    f"POST {_VM}/powerOff": _UPDATE,
+    f"POST {_VM}/restart": _UPDATE,
+    f"PUT {_VM}/extensions": _UPDATE,
+    f"DELETE {_VM}/extensions": _UPDATE,
+    f"POST {_VM}/deallocate": _DELETE,
+    f"DELETE {_VM}": _DELETE,
+    f"GET {_VM}": _LOW_COST,
+    f"GET {_VM}/extensions": _LOW_COST,
+    f"LIST {_VM}": "HighCostGetSubscriptionMaximum;899",
+    "PUT Microsoft.Compute/disks": "CreateUpdateDisks3Min;2999 CreateUpdateDisks30Min;24999",
+    "DELETE Microsoft.Compute/disks": _DISK_DELETE,
+    "DELETE Microsoft.Compute/snapshots": _DISK_DELETE,
+    "GET Microsoft.Compute/disks": _DISK_GET,
+    "GET Microsoft.Compute/snapshots": _DISK_GET,
+    "LIST Microsoft.Compute/disks": _DISK_LIST,
+    "LIST Microsoft.Compute/snapshots": _DISK_LIST,
+    "PUT Microsoft.Compute/snapshots": _SNAPSHOT,
+    "POST Microsoft.Compute/snapshots/beginGetAccess": _SNAPSHOT,
+    "POST Microsoft.Compute/snapshots/endGetAccess": _SNAPSHOT,
+    "POST Microsoft.Compute/disks/beginGetAccess": _HYDRATE,
+    "LIST Microsoft.Compute/locations/usages": "GetSubscriptionInfoSubscriptionMaximum;359",
+    "GET Microsoft.Compute/locations/operations": _VM_POLL,
+    "GET Microsoft.Compute/locations/DiskOperations": "GetOperation3Min;49999 GetOperation30Min;399999",
+}
+
+
+def rate_limits(method: str, operation: str) -> dict[str, str]:
+    """The headers for an answer.
+
+    Args:
+        method: of the request.
+        operation: its name, such as `PUT Microsoft.Compute/disks`.
+    """
+    headers = dict(_SUBSCRIPTION.get(method, _WRITES))
+    left = _COMPUTE.get(operation)
+    if left is not None:
+        policies = ",".join(f"Microsoft.Compute/{policy}" for policy in left.split())
+        headers["x-ms-ratelimit-remaining-resource"] = policies
+    type_ = operation.partition(" ")[2]
+    if type_.startswith("Microsoft.Network/dns"):
+        headers["x-ms-ratelimit-remaining-subscription-resource-requests"] = "11998"
+    if operation == "POST Microsoft.Storage/storageAccounts/listKeys":
+        headers["x-ms-ratelimit-remaining-subscription-resource-requests"] = "799"
+    return headers
