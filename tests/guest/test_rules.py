@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from importlib import resources
+
+import pytest
+
+from tests.guest.grammar import broken, parse
+from tests.guest.names import unknown
+from tests.guest.rules import violations
+from vhdlift.guest.render import GuestValues, agent, csharp, render
+
+PACKAGE = resources.files("vhdlift.guest")
+FILES = sorted(f"{d}/{f.name}" for d in ("common", "phases") for f in (PACKAGE / d).iterdir())
+GOOD = """\
+Set-StrictMode -Version 2
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+[Net.SecurityProtocolType]::Tls12
+"""
+BAD = {
+    "parses": "function Get-X {",
+    "ascii": "Write-Log -Message 'caf\u00e9'",
+    "basic parsing": "Invoke-WebRequest -Uri $u",
+    "depth": "ConvertTo-Json -InputObject $x -Compress",
+    "no eval": "Invoke-Expression $x",
+    "encoding": "'x' > file.txt",
+    "native": "robocopy.exe a b\nGet-Item -LiteralPath 'x'",
+    "untold secrets": "Write-Log -Message $script:Values['SNAPSHOT_URL']",
+}
+MORE_BAD = [
+    ("no eval", "[scriptblock]::Create($x)"),
+    ("encoding", "Set-Content -Path x -Value y"),
+    ("native", "& $program copy a b\n$x = 1"),
+    ("native", "function Start-It {\n$w = [Vhdlift.Native]::new($a, $b, $c)\n}"),
+    ("untold secrets", "[IO.File]::WriteAllText('x', $script:Values['AZURE_SAS_TOKEN'])"),
+    ("untold secrets", "Send-Progress -Message (Get-BlobUrl -Name 'x')"),
+    ("parses", "switch ($a) { 'x' { 1 } default { 2 } }"),
+]
+
+
+@pytest.mark.parametrize("name", [*FILES, "entry.ps1"])
+def test_each_file_keeps_the_rules(name: str) -> None:
+    text = PACKAGE.joinpath(name).read_text("ascii")
+    assert violations(text, whole=False) == []
+
+
+def test_what_runs_keeps_the_rules(values: GuestValues) -> None:
+    assert violations(render(values)) == []
+    assert violations(agent()) == []
+
+
+@pytest.mark.parametrize(("rule", "text"), [*BAD.items(), *MORE_BAD])
+def test_each_rule_finds_what_breaks_it(rule: str, text: str) -> None:
+    assert rule in {v.split(":")[0] for v in violations(GOOD + text)}
+
+
+def test_a_script_that_keeps_the_rules_passes() -> None:
+    assert violations(GOOD + "robocopy.exe a b\nif ($LASTEXITCODE -ge 8) { throw 'x' }\n") == []
+
+
+@pytest.mark.parametrize("missing", GOOD.splitlines()[:3])
+def test_the_rules_of_the_start_are_looked_for(missing: str) -> None:
+    assert f"start: {missing} is missing at the start" in violations(GOOD.replace(missing + "\n", ""))
+
+
+def test_tls_is_looked_for() -> None:
+    assert any(v.startswith("tls") for v in violations(GOOD.replace("Tls12", "Tls")))
+
+
+def test_all_that_is_named_exists(values: GuestValues) -> None:
+    assert unknown(render(values), csharp()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Get-Nothing", "get-nothing"),
+        ("Get-Item -LiteralPath 'x' -Follow", "get-item -Follow"),
+        ("function Get-X { param($A) $A }\nGet-X -B 1", "get-x -B"),
+        ("function Get-X { param($A) $A }\nGet-X 1", "get-x is given a value"),
+        ("function Get-X { $y }", "$y"),
+        ("function Get-X { $script:Y }", "$script:y"),
+        ("function Stop-Process { 1 }", "hides a cmdlet"),
+        ("[Vhdlift.Footer]::Reed('x')", "[Vhdlift.Footer]::Reed"),
+        ("[Vhdlift.Feet]::Read('x')", "[Vhdlift.Feet]::Read"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_found(text: str, found: str) -> None:
+    assert any(found in name for name in unknown(text, csharp()))
+
+
+def test_the_grammar_sees_errors_in_the_middle() -> None:
+    assert broken(parse("$a = (1\n$b = 2\n"))
