@@ -1,0 +1,5 @@
+"""`python -m vhdlift` is the command `vhdlift`."""
+
+from vhdlift.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Azure through the official SDKs: clients, waiting, ownership, storage, sizes, preflight, DNS."""

@@ -1,0 +1,221 @@
+"""What belongs to a run: made with its tag, taken over by its tag, deleted only with its tag.
+
+A step describes a resource once, as a `Resource`, and uses it for both directions::
+
+    network = Resource(
+        id=f"{group_id}/providers/Microsoft.Network/virtualNetworks/{name}",
+        what=f"the network {name}",
+        get=partial(ops.get, group, name),
+        begin_delete=partial(ops.begin_delete, group, name))
+
+    vnet = await made(c.azure, network, c.run.id, c.ledger, create)   # do
+    return await delete_ours(c.azure, network, c.run.id)              # undo
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vhdlift.azure.polling import Watch, state_of
+from vhdlift.azure.together import together
+from vhdlift.azure.waiting import asked, finished, found, listed, until
+from vhdlift.errors import AzureRefused, Leftover, VhdliftError
+from vhdlift.model import RUN_TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from vhdlift.azure.clients import Azure
+    from vhdlift.azure.polling import KindName
+
+_MOVING = frozenset({"creating", "updating", "deleting", "accepted", "running", "resolvingdns"})
+_FAILED = frozenset({"failed", "canceled"})
+_GROUP_VERSION = "2021-04-01"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One ARM resource of the run: how to read it, how to remove it, what to call it.
+
+    Attributes:
+        id: the ARM id.
+        what: as it reads in a sentence: `the network lab1-vnet`.
+        get: a call without arguments that reads it.
+        begin_delete: an SDK's `begin_delete` with its arguments bound; or None, and then `delete` is used.
+        delete: a plain call without arguments that deletes it, for what has no long operation.
+        kind: the deadline and pace of its deletion.
+        command: the `az` command that removes it, when `az resource delete --ids ID` is not the one.
+    """
+
+    id: str
+    what: str
+    get: Callable[[], Awaitable[Any]]
+    begin_delete: Callable[..., Awaitable[Any]] | None = None
+    delete: Callable[[], Awaitable[Any]] | None = None
+    kind: KindName = "delete"
+    command: str = ""
+
+    def leftover(self, reason: str) -> Leftover:
+        """This resource as something that could not be removed."""
+        return Leftover(self.id, reason, self.command or f"az resource delete --ids {self.id}")
+
+
+def is_ours(tags: Mapping[str, str] | None, run_id: str) -> bool:
+    """Whether a resource with these tags was made by this run."""
+    return (tags or {}).get(RUN_TAG) == run_id
+
+
+def arm_id(azure: Azure, group: str, provider_path: str = "") -> str:
+    """The ARM id of a resource group, or of `Microsoft.X/type/name[/type/name]` in it."""
+    base = f"/subscriptions/{azure.subscription_id}/resourceGroups/{group}"
+    return f"{base}/providers/{provider_path}" if provider_path else base
+
+
+async def made(
+    azure: Azure,
+    resource: Resource,
+    run_id: str,
+    ledger: Callable[[str], Awaitable[None]],
+    create: Callable[[], Awaitable[Any]],
+) -> Any:
+    """The resource, taken over if this run made it before, created otherwise.
+
+    An operation that is already under way on it is waited out. The ledger entry comes before the create
+    call is sent.
+
+    Args:
+        azure: the clients.
+        resource: what to look for.
+        run_id: the run whose tag allows a take-over.
+        ledger: told the id before a create call.
+        create: sends the create call, waits for it and returns the resource.
+
+    Raises:
+        AzureRefused: something of that name exists that this run did not make (code `NotOurs`).
+        VhdliftError: what looking or `create` raises.
+    """
+    there = await settled(azure, resource)
+    if there is not None and not is_ours(there.tags, run_id):
+        raise AzureRefused(
+            f"{resource.what} exists already and was not made by this run",
+            "NotOurs",
+            409,
+            "Choose another name, or remove it first.",
+        )
+    if there is not None and state_of(there) not in _FAILED:
+        return there
+    await ledger(resource.id)
+    return await create()
+
+
+async def settled(azure: Azure, resource: Resource) -> Any | None:
+    """The resource when no operation runs on it any more, or None when there is none."""
+
+    async def look() -> tuple[Any | None] | None:
+        there = await found(resource.get, what=f"reading {resource.what}", scale=azure.scale)
+        return None if there is not None and state_of(there) in _MOVING else (there,)
+
+    (there,) = await until(
+        look, what=f"the change under way of {resource.what}", scale=azure.scale, kind=resource.kind
+    )
+    return there
+
+
+async def delete_ours(azure: Azure, resource: Resource, run_id: str) -> list[Leftover]:
+    """Delete the resource if this run made it, and look that it is gone.
+
+    Nothing there, or something there without this run's tag: nothing is done and nothing is left over.
+    A resource that is busy or still in use is waited for. Never raises for what Azure answers.
+
+    Returns:
+        The resource as a leftover when it could not be read, deleted, or seen gone.
+    """
+    try:
+        there = await found(resource.get, what=f"reading {resource.what}", scale=azure.scale)
+        if there is None or not is_ours(there.tags, run_id):
+            return []
+        await delete_now(azure, resource)
+    except VhdliftError as error:
+        return [resource.leftover(str(error))]
+    return []
+
+
+async def delete_now(azure: Azure, resource: Resource) -> None:
+    """Delete the resource whatever its tags, and look until it is gone.
+
+    Raises:
+        VhdliftError: it could not be deleted, or was still there at the deadline.
+    """
+    what = f"deleting {resource.what}"
+    if resource.begin_delete is not None:
+        watch = Watch(resource.get, ready=lambda _: False, until_gone=True)
+        await finished(resource.begin_delete, what=what, kind=resource.kind, scale=azure.scale, watch=watch)
+    elif resource.delete is not None:
+        await asked(resource.delete, what=what, kind=resource.kind, scale=azure.scale)
+
+    async def gone() -> bool | None:
+        there = await found(resource.get, what=f"reading {resource.what}", scale=azure.scale)
+        return True if there is None else None
+
+    await until(gone, what=what, kind=resource.kind, scale=azure.scale, typical=1)
+
+
+async def inventory(azure: Azure, run_id: str, told: Sequence[str] = ()) -> list[str]:
+    """The ids of all that carries this run's tag in the whole subscription, resource groups included.
+
+    Args:
+        azure: the clients.
+        run_id: the run.
+        told: ids of what may still be there, with a tag or without; those that are, are in the list too.
+            They are asked for one by one, as a list lags behind deletions.
+
+    Raises:
+        VhdliftError: the lists could not be read.
+    """
+    wanted = f"tagName eq '{RUN_TAG}' and tagValue eq '{run_id}'"
+    what = f"listing what belongs to run {run_id}"
+    resources = await listed(azure.resources.resources.list, filter=wanted, what=what, scale=azure.scale)
+    groups = await listed(azure.resources.resource_groups.list, filter=wanted, what=what, scale=azure.scale)
+    everything: list[Any] = [*resources, *groups]
+    asked_for = {one.lower() for one in told}
+    tagged = [str(item.id) for item in everything if is_ours(item.tags, run_id)]
+    there = await together(*(exists(azure, one) for one in told))
+    return [
+        *(one for one, is_there in zip(told, there, strict=True) if is_there),
+        *(one for one in tagged if one.lower() not in asked_for),
+    ]
+
+
+async def exists(azure: Azure, resource_id: str) -> bool:
+    """Whether Azure still has the resource of that id, of whatever type; if it does not say, it has."""
+    what = f"looking for {resource_id}"
+    try:
+        version = await _api_version(azure, resource_id)
+        there = await found(
+            azure.resources.resources.get_by_id,
+            resource_id,
+            api_version=version,
+            what=what,
+            scale=azure.scale,
+        )
+    except VhdliftError:
+        return True
+    return there is not None
+
+
+async def _api_version(azure: Azure, resource_id: str) -> str:
+    """A version of the API that knows the type of a resource, or the type that it is a part of."""
+    _, _, path = resource_id.partition("/providers/")
+    if not path:
+        return _GROUP_VERSION
+    namespace, *rest = path.lower().split("/")
+    wanted = "/".join(rest[::2])
+    what = f"reading the types of {namespace}"
+    provider = await asked(azure.resources.providers.get, namespace, what=what, scale=azure.scale)
+    versions = {str(t.resource_type).lower(): t.api_versions or [] for t in provider.resource_types or []}
+    known = [name for name in versions if versions[name] and f"{wanted}/".startswith(f"{name}/")]
+    if not known:
+        raise AzureRefused(f"{what}: there is no {wanted}", "NotFound")
+    newest = sorted(versions[max(known, key=len)])
+    return next((v for v in reversed(newest) if "preview" not in v), newest[-1])

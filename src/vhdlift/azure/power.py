@@ -1,0 +1,154 @@
+"""The power state of a VM: read, taken away for a snapshot, given back.
+
+ARM tells it as a status of the instance view, `PowerState/running`; while it changes the code is
+`starting`, `stopping` or `deallocating`. Those are waited out, never cut into.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from vhdlift.azure.polling import Watch
+from vhdlift.azure.waiting import asked, finished, until
+from vhdlift.errors import AzureRefused, TookTooLong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from azure.mgmt.compute.models import VirtualMachine
+
+    from vhdlift.azure.clients import Azure
+
+Power = Literal["running", "stopped", "deallocated"]
+
+_BECOMES: dict[str, Power] = {
+    "running": "running",
+    "starting": "running",
+    "stopped": "stopped",
+    "stopping": "stopped",
+    "deallocated": "deallocated",
+    "deallocating": "deallocated",
+}
+
+
+async def read_vm(azure: Azure, group: str, name: str) -> VirtualMachine:
+    """The VM with its instance view.
+
+    Raises:
+        AzureRefused: there is no such VM (status 404), or Azure's own refusal.
+    """
+    return await asked(
+        azure.compute.virtual_machines.get,
+        group,
+        name,
+        expand="instanceView",
+        what=f"reading the VM {name}",
+        scale=azure.scale,
+    )
+
+
+def power_code(vm: VirtualMachine) -> str:
+    """What follows `PowerState/`, in lower case; empty when the service does not say."""
+    view = vm.properties.instance_view if vm.properties else None
+    for status in (view.statuses if view else None) or []:
+        kind, _, value = (status.code or "").partition("/")
+        if kind.lower() == "powerstate":
+            return value.lower()
+    return ""
+
+
+def power_of(vm: VirtualMachine) -> Power | None:
+    """The power state that the VM has, or is on its way to; None when it is not known."""
+    return _BECOMES.get(power_code(vm))
+
+
+async def resting_power(azure: Azure, group: str, name: str) -> Power:
+    """The power state once no change of it is under way.
+
+    Raises:
+        TookTooLong: it went on changing, or was not told, until the deadline.
+        AzureRefused: there is no such VM.
+    """
+
+    async def look() -> Power | None:
+        code = power_code(await read_vm(azure, group, name))
+        return _BECOMES[code] if code in {"running", "stopped", "deallocated"} else None
+
+    return await until(look, what=f"the power state of the VM {name}", scale=azure.scale, kind="vm_stop")
+
+
+async def stop_vm_to_snapshot(azure: Azure, group: str, name: str, how: str) -> bool:
+    """Stop the VM if it runs, so that its disk is at rest; look that it has stopped.
+
+    Args:
+        azure: the clients.
+        group: the VM's resource group.
+        name: the VM.
+        how: `deallocate` or `poweroff`.
+
+    Returns:
+        Whether this call stopped it.
+
+    Raises:
+        AzureRefused: it runs again although Azure said it stopped.
+        VhdliftError: what Azure answered.
+    """
+    if await resting_power(azure, group, name) != "running":
+        return False
+    machines = azure.compute.virtual_machines
+    if how == "poweroff":
+        now = await _changed(azure, group, name, machines.begin_power_off, "stopped")
+    else:
+        now = await _changed(azure, group, name, machines.begin_deallocate, "deallocated")
+    if now == "running":
+        raise AzureRefused(f"the VM {name} still runs although Azure reported it stopped", "StillRunning")
+    return True
+
+
+async def restart_vm(azure: Azure, group: str, name: str, wanted: Power, *, at_rest: bool = False) -> Power:
+    """Give the VM its recorded power state back, whatever state it is in now, and look that it has it.
+
+    Only `running` can be given back: Azure has no way from deallocated to stopped but through a start.
+
+    Args:
+        azure: the clients.
+        group: the VM's resource group.
+        name: the VM.
+        wanted: what it was.
+        at_rest: it has just been stopped, so that its start need not wait for a look. A start of a VM that
+            runs changes nothing.
+
+    Returns:
+        The power state it has now; not `wanted` only if that was `stopped` and it is deallocated, or
+        somebody else started it.
+
+    Raises:
+        TookTooLong: it did not come up.
+        VhdliftError: what Azure answered.
+    """
+    if wanted != "running" or not at_rest:
+        now = await resting_power(azure, group, name)
+        if wanted != "running" or now == "running":
+            return now
+    now = await _changed(azure, group, name, azure.compute.virtual_machines.begin_start, "running")
+    if now != "running":
+        raise TookTooLong(f"the VM {name} is {now} although Azure reported it started")
+    return now
+
+
+async def _changed(azure: Azure, group: str, name: str, begin: Callable[..., Any], wanted: Power) -> Power:
+    """Change the power state and return the one that is there then, as read, not as promised."""
+    seen = await finished(
+        begin,
+        group,
+        name,
+        what=f"{'starting' if wanted == 'running' else 'stopping'} the VM {name}",
+        kind="vm_start" if wanted == "running" else "vm_stop",
+        scale=azure.scale,
+        watch=Watch(
+            partial(azure.compute.virtual_machines.get, group, name, expand="instanceView"),
+            ready=lambda vm: power_code(vm) == wanted,
+        ),
+    )
+    return (power_of(seen) if seen else None) or await resting_power(azure, group, name)

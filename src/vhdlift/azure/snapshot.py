@@ -1,0 +1,162 @@
+"""The snapshot of the source VM's OS disk: made, opened for reading, closed and removed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from vhdlift.azure.ownership import Resource, arm_id, delete_now, is_ours, made
+from vhdlift.azure.polling import Watch
+from vhdlift.azure.values import text
+from vhdlift.azure.waiting import finished, found
+from vhdlift.errors import AzureRefused, Leftover, VhdliftError
+from vhdlift.redaction import register
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from azure.mgmt.compute.models import Snapshot
+
+    from vhdlift.azure.clients import Azure
+    from vhdlift.model import Run
+
+LONGEST_ACCESS = 60 * 24 * 3600
+"""Seconds that the service grants access for at most."""
+
+_OPEN = frozenset({"activesas", "activesasfrozen"})
+
+
+def snapshot_of(azure: Azure, run: Run) -> Resource:
+    """The run's snapshot: in the group of the target, named after the source VM."""
+    group, name = run.names.group, run.names.snapshot
+    snapshots = azure.compute.snapshots
+    resource_id = arm_id(azure, group, f"Microsoft.Compute/snapshots/{name}")
+    return Resource(
+        id=resource_id,
+        what=f"the snapshot {name}",
+        get=partial(snapshots.get, group, name),
+        begin_delete=partial(snapshots.begin_delete, group, name),
+        command=f"az snapshot revoke-access --ids {resource_id} && az snapshot delete --ids {resource_id}",
+    )
+
+
+async def create_vm_snapshot_and_generate_sas(
+    azure: Azure,
+    run: Run,
+    disk_id: str | None,
+    *,
+    ledger: Callable[[str], Awaitable[None]],
+    location: str = "",
+    seconds: int = 0,
+) -> tuple[str, str]:
+    """The run's snapshot of a disk, made or taken over, and a URL to read it if asked for.
+
+    Args:
+        azure: the clients.
+        run: whose snapshot.
+        disk_id: the disk to copy as it is now; None when the snapshot must be there already, because the
+            disk is in use again.
+        ledger: told the snapshot's id before it is made.
+        location: the region of the disk.
+        seconds: for how long it is opened for reading, `LONGEST_ACCESS` at most; 0 leaves it closed.
+
+    Returns:
+        The snapshot's id, and its URL (a secret) or an empty string.
+
+    Raises:
+        AzureRefused: it is gone and must not be made again (code `SnapshotGone`).
+        VhdliftError: what Azure answered.
+    """
+    create = partial(_create, azure, run, disk_id, location)
+    there: Snapshot = await made(azure, snapshot_of(azure, run), run.id, ledger, create)
+    url = await _generate_sas(azure, run, seconds) if seconds else ""
+    return str(there.id), url
+
+
+async def _create(azure: Azure, run: Run, disk_id: str | None, location: str) -> Any:
+    snapshot = snapshot_of(azure, run)
+    if disk_id is None:
+        raise AzureRefused(f"{snapshot.what} is gone", "SnapshotGone", 404)
+    return await finished(
+        azure.compute.snapshots.begin_create_or_update,
+        run.names.group,
+        run.names.snapshot,
+        _copy_of(disk_id, location, run),
+        what=f"making {snapshot.what}",
+        kind="snapshot",
+        scale=azure.scale,
+        watch=Watch(snapshot.get),
+    )
+
+
+def _copy_of(disk_id: str, location: str, run: Run) -> dict[str, Any]:
+    """A full copy on standard storage: an incremental one cannot be read as one file."""
+    return {
+        "location": location,
+        "tags": run.tags,
+        "sku": {"name": "Standard_LRS"},
+        "properties": {
+            "creationData": {"createOption": "Copy", "sourceResourceId": disk_id},
+            "incremental": False,
+        },
+    }
+
+
+async def _generate_sas(azure: Azure, run: Run, seconds: int) -> str:
+    """Open the run's snapshot for reading; refuse an answer without a URL (code `NoAccessSas`)."""
+    answer = await finished(
+        azure.compute.snapshots.begin_grant_access,
+        run.names.group,
+        run.names.snapshot,
+        {"access": "Read", "durationInSeconds": min(seconds, LONGEST_ACCESS)},
+        what=f"opening the snapshot {run.names.snapshot} for reading",
+        kind="access",
+        scale=azure.scale,
+    )
+    told = dict(answer or {})
+    # Both spellings have been seen from the service, and an empty one too.
+    url = str(told.get("accessSAS") or told.get("accessSas") or "")
+    if not url:
+        raise AzureRefused(f"no URL was given for the snapshot {run.names.snapshot}", "NoAccessSas")
+    register(url)
+    return url
+
+
+async def close_snapshot(azure: Azure, run: Run) -> list[Leftover]:
+    """Take back the access to the run's snapshot, if it is ours and open."""
+    snapshot = snapshot_of(azure, run)
+    try:
+        there = await found(snapshot.get, what=f"reading {snapshot.what}", scale=azure.scale)
+        if there is not None and is_ours(there.tags, run.id):
+            await _revoke(azure, run, there)
+    except VhdliftError as error:
+        return [snapshot.leftover(str(error))]
+    return []
+
+
+async def delete_snapshot(azure: Azure, run: Run) -> list[Leftover]:
+    """Take back the access to the run's snapshot and delete it, if it is ours; look that it is gone."""
+    snapshot = snapshot_of(azure, run)
+    try:
+        there = await found(snapshot.get, what=f"reading {snapshot.what}", scale=azure.scale)
+        if there is None or not is_ours(there.tags, run.id):
+            return []
+        await _revoke(azure, run, there)
+        await delete_now(azure, snapshot)
+    except VhdliftError as error:
+        return [snapshot.leftover(str(error))]
+    return []
+
+
+async def _revoke(azure: Azure, run: Run, there: Snapshot) -> None:
+    state = there.properties.disk_state if there.properties else None
+    if text(state).lower() not in _OPEN:
+        return
+    await finished(
+        azure.compute.snapshots.begin_revoke_access,
+        run.names.group,
+        run.names.snapshot,
+        what=f"closing the snapshot {run.names.snapshot}",
+        kind="access",
+        scale=azure.scale,
+    )

@@ -1,0 +1,235 @@
+"""The one place that awaits Azure.
+
+`finished` awaits a long operation, `asked` a plain call, `found` a GET that may find nothing, `listed`
+a list. All of them wait for a busy resource, or for the network, and turn the SDK's errors into ours::
+
+    vm = await finished(
+        azure.compute.virtual_machines.begin_create_or_update, group, name, body,
+        what="creating the VM lab1", kind="vm_create", scale=azure.scale)
+    there = await found(
+        azure.compute.virtual_machines.get, group, name, what="reading the VM lab1", scale=azure.scale)
+
+Polling looks early, then backs off to a small share of the time that such an operation takes, and never
+asks sooner than the service said (Retry-After). Operations of a kind share a deadline, so none is awaited
+for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+
+from vhdlift.azure.failures import is_busy, translated
+from vhdlift.azure.polling import KINDS, Kind, KindName, Pace, Polling, Watch
+from vhdlift.errors import TookTooLong
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+
+    from azure.core.polling import AsyncLROPoller
+
+T = TypeVar("T")
+
+_SHORTEST_DEADLINE = 10.0
+_LAST_ANSWER = 30.0
+
+
+async def finished(
+    begin: Callable[..., Awaitable[AsyncLROPoller[T]]],
+    *args: Any,
+    what: str,
+    kind: KindName,
+    scale: float,
+    watch: Watch | None = None,
+    **kwargs: Any,
+) -> T:
+    """Start a long operation with an SDK's `begin_*` method and await its end.
+
+    Args:
+        begin: the SDK method; it is called with `args`, `kwargs` and our `polling`.
+        *args: its arguments. It may be called again when the resource is busy.
+        what: what is being done, as an error's sentence begins: `creating the VM lab1`.
+        kind: which deadline and pace apply, see `KINDS`.
+        scale: `Azure.scale`; multiplies our waits and deadlines.
+        watch: sees the end by the resource itself, for services that ask for long delays.
+        **kwargs: its named arguments.
+
+    Raises:
+        AzureRefused, NotAllowed, SignInNeeded: what Azure answered, or how the operation failed.
+        TookTooLong: the deadline of the kind passed; says the last known state.
+    """
+
+    async def once(state: _State) -> T:
+        polling = Polling(Pace(KINDS[kind].typical, scale), watch)
+        state.polling = polling
+        poller = await _unbroken(begin(*args, polling=polling, **kwargs))
+        return await poller.result()
+
+    return await _patiently(once, what, KINDS[kind], scale)
+
+
+async def asked(
+    call: Callable[..., Awaitable[T]],
+    *args: Any,
+    what: str,
+    scale: float,
+    kind: KindName = "call",
+    **kwargs: Any,
+) -> T:
+    """Await a plain call of an SDK, with the same errors and the same patience as `finished`.
+
+    Raises:
+        AzureRefused, NotAllowed, SignInNeeded, TookTooLong: as in `finished`.
+    """
+
+    async def once(_state: _State) -> T:
+        return await _unbroken(call(*args, **kwargs))
+
+    return await _patiently(once, what, KINDS[kind], scale)
+
+
+async def found(
+    get: Callable[..., Awaitable[T]], *args: Any, what: str, scale: float, **kwargs: Any
+) -> T | None:
+    """What a GET finds, or None when Azure says 404; any other answer is an error, never a guess.
+
+    Raises:
+        AzureRefused, NotAllowed, SignInNeeded, TookTooLong: as in `finished`.
+    """
+
+    async def once(_state: _State) -> T | None:
+        try:
+            return await get(*args, **kwargs)
+        except ResourceNotFoundError:
+            return None
+
+    return await _patiently(once, what, KINDS["call"], scale)
+
+
+async def listed(
+    pages: Callable[..., AsyncIterable[T]], *args: Any, what: str, scale: float, **kwargs: Any
+) -> list[T]:
+    """Everything that a list method yields, all pages.
+
+    Raises:
+        AzureRefused, NotAllowed, SignInNeeded, TookTooLong: as in `finished`.
+    """
+
+    async def once(_state: _State) -> list[T]:
+        return [item async for item in pages(*args, **kwargs)]
+
+    return await _patiently(once, what, KINDS["call"], scale)
+
+
+async def until(
+    look: Callable[[], Awaitable[T | None]],
+    *,
+    what: str,
+    scale: float,
+    kind: KindName = "call",
+    typical: float | None = None,
+) -> T:
+    """Look until there is something: the first answer of `look` that is not None.
+
+    For what has no operation to poll, such as a resource that another process is changing.
+
+    Raises:
+        TookTooLong: nothing until the deadline of the kind.
+        VhdliftError: what `look` raises.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    pace = Pace(KINDS[kind].typical if typical is None else typical, scale)
+    deadline = _deadline(KINDS[kind], scale)
+    while True:
+        answer = await look()
+        if answer is not None:
+            return answer
+        elapsed = loop.time() - began
+        if elapsed > deadline:
+            raise TookTooLong(f"{what} took longer than {_spoken(deadline)}")
+        await asyncio.sleep(pace.pause(elapsed))
+
+
+@dataclass
+class _State:
+    """What is being waited for right now, for the sentence of a passed deadline."""
+
+    polling: Polling | None = None
+    busy: str = ""
+
+    def spoken(self) -> str:
+        if self.busy:
+            return f"the last answer was: {self.busy}"
+        try:
+            return f"its last state was {self.polling.status()}" if self.polling else "Azure gave no answer"
+        except (AttributeError, ValueError):
+            return "Azure gave no answer"
+
+
+async def _patiently(once: Callable[[_State], Awaitable[T]], what: str, kind: Kind, scale: float) -> T:
+    """Run `once`, again while the resource is busy or out of reach, within patience and deadline."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    deadline = _deadline(kind, scale)
+    pace = Pace(kind.typical, scale)
+    state = _State()
+    try:
+        async with asyncio.timeout(deadline) as limit:
+            while True:
+                try:
+                    return await once(state)
+                except AzureError as error:
+                    refusal = translated(error, what)
+                    elapsed = loop.time() - began
+                    helps = is_busy(refusal, deleting=kind.deletes, insisting=kind.insists)
+                    if elapsed >= kind.patience * scale or not helps:
+                        raise refusal from error
+                    state.busy = refusal.sentence
+                    await asyncio.sleep(_retry_after(error) or pace.pause(elapsed))
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TookTooLong(f"{what} took longer than {_spoken(deadline)}; {state.spoken()}") from error
+
+
+async def _unbroken(request: Awaitable[T]) -> T:
+    """Await a request that changes something; when we are cancelled, still see how it ended.
+
+    A request that was sent and then abandoned may create its resource after an undo has looked and
+    found nothing, so the cancellation waits for the answer, for `_LAST_ANSWER` seconds at most.
+    """
+    sent = asyncio.ensure_future(request)
+    try:
+        return await asyncio.shield(sent)
+    except asyncio.CancelledError:
+        await asyncio.wait({sent}, timeout=_LAST_ANSWER)
+        sent.cancel()
+        raise
+
+
+def _deadline(kind: Kind, scale: float) -> float:
+    return max(kind.deadline * scale, min(_SHORTEST_DEADLINE, kind.deadline / 60))
+
+
+def _retry_after(error: AzureError) -> float | None:
+    """Seconds that the service asked for in an error's headers."""
+    response = error.response if isinstance(error, HttpResponseError) else None
+    if response is None:
+        return None
+    headers: Mapping[str, str] = getattr(response, "headers", {})
+    headers = {str(name).lower(): str(value) for name, value in headers.items()}
+    try:
+        if "retry-after" in headers:
+            return float(headers["retry-after"])
+        return float(headers["x-ms-retry-after-ms"]) / 1000
+    except (KeyError, ValueError):
+        return None
+
+
+def _spoken(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes > 1 else f"{round(seconds)} seconds"

@@ -1,0 +1,60 @@
+"""What the commands work with: the engine and look-ups in Azure, as values; a test passes its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from vhdlift.azure.findings import Finding
+    from vhdlift.cli.board import Plan
+    from vhdlift.engine.store import Outcome
+    from vhdlift.model import Event, Run, Spec
+    from vhdlift.settings import Settings
+
+    OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """The parts below the command line that change something, or ask Azure.
+
+    Attributes:
+        spec: what the user asked for, completed from Azure where a setting follows from it.
+        check: the findings of preflight; of a run's own names too, when there is one.
+        new_run: a run with a fresh id.
+        provision: starts a run and follows it to its end.
+        start_worker: leaves a run to a process that outlives this one.
+        plan: the steps of a new run.
+    """
+
+    spec: Callable[[Settings], Coroutine[Any, Any, Spec]]
+    check: Callable[[Settings, Spec, Run | None], Awaitable[list[Finding]]]
+    new_run: Callable[[Spec], Run]
+    provision: Callable[[Settings, Run, OnEvent], Coroutine[Any, Any, Outcome]]
+    start_worker: Callable[[Settings, Run], None]
+    plan: Plan
+
+
+def real() -> Machinery:
+    """The engine and Azure themselves; importing them takes a moment."""
+    from vhdlift.azure import preflight  # noqa: PLC0415
+    from vhdlift.engine import api  # noqa: PLC0415
+
+    return Machinery(
+        spec=preflight.complete_spec,
+        check=preflight.check,
+        new_run=api.new_run,
+        provision=api.provision,
+        start_worker=api.start_worker,
+        plan=current_plan(),
+    )
+
+
+def current_plan() -> Plan:
+    """What each step of a new run needs, by its name."""
+    from vhdlift.steps import PROVISION  # noqa: PLC0415
+
+    return {step.name: step.needs for step in PROVISION}

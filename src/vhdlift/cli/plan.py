@@ -1,0 +1,91 @@
+"""`vhdlift plan`: what a run would do and make, told without asking anyone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from vhdlift.cli import output
+from vhdlift.cli.machinery import current_plan
+from vhdlift.cli.taking import AsJson, takes_settings
+from vhdlift.errors import ExitCode
+from vhdlift.model import CONTAINER, SERVICES, Run
+from vhdlift.settings import load_settings
+
+if TYPE_CHECKING:
+    from vhdlift.cli.board import Plan
+
+OF_THE_SOURCE = "where the source VM is"
+OF_THE_RUN = "..."
+
+
+@takes_settings()
+def plan(given: dict[str, Any], as_json: AsJson = False) -> int:
+    """Show the steps of a run, what each waits for, and the name of everything that would be made.
+
+    Nothing is touched and nobody is asked, so no sign-in is needed. Names that end in ... are completed
+    from the id that a run gets when it starts.
+    """
+    settings = load_settings(given, for_run=True)
+    spec = settings.spec(location=settings.location or OF_THE_SOURCE)
+    run = Run("0" * 26, spec, "1970-01-01T00:00:00Z", "")
+    steps = current_plan()
+    if as_json:
+        output.emit("result", {**as_data(run, steps), "exit_code": int(ExitCode.COMPLETED)})
+        return int(ExitCode.COMPLETED)
+    for line in lines(run, steps):
+        output.write(line)
+    return int(ExitCode.COMPLETED)
+
+
+def as_data(run: Run, steps: Plan) -> dict[str, Any]:
+    """Steps and names as plain data."""
+    return {
+        "steps": [{"name": name, "needs": list(needs)} for name, needs in steps.items()],
+        "names": dict(names(run)),
+        "spec": run.spec.to_json(),
+    }
+
+
+def lines(run: Run, steps: Plan) -> list[str]:
+    """Steps and names as two tables."""
+    spec = run.spec
+    head = f"{spec.source_vm} -> {spec.vm_name} in {spec.resource_group}, {spec.location}"
+    rows = [(str(number), name, ", ".join(needs)) for number, (name, needs) in enumerate(steps.items(), 1)]
+    return [
+        head,
+        "",
+        *output.table(("", "step", "waits for"), rows),
+        "",
+        *output.table(("what is made", "name"), [(what, name) for what, name in names(run)]),
+    ]
+
+
+def names(run: Run) -> list[tuple[str, str]]:
+    """What would be made, and what it would be called; the run's own part of a name as `...`."""
+    ours = run.names
+    others = [replace(run, id=str(number)).names for number in range(8)]
+
+    def name(attribute: str) -> str:
+        found = [str(getattr(one, attribute)) for one in (ours, *others)]
+        same = takewhile(lambda chars: len(set(chars)) == 1, zip(*found, strict=True))
+        return found[0] if len(set(found)) == 1 else "".join(chars[0] for chars in same) + OF_THE_RUN
+
+    return [
+        ("resource group", f"{ours.group} (unless it exists)"),
+        ("snapshot, until the VHD is verified", name("snapshot")),
+        ("storage account of the VHD", name("export_account")),
+        ("the VHD", f"{CONTAINER}/{ours.artefact}"),
+        ("its manifest", f"{CONTAINER}/{ours.manifest}"),
+        ("storage account of the script, for a while", name("script_account")),
+        ("setup script", ours.script_blob),
+        ("virtual network", ours.vnet),
+        ("public IP address", ours.public_ip),
+        ("network security group", f"{ours.nsg} (unless it exists)"),
+        ("network interface", ours.nic),
+        ("DNS zone", f"{ours.zone} (unless it exists)"),
+        *((f"A record of {service}", ours.host(service)) for service in SERVICES),
+        ("virtual machine", ours.vm),
+        ("its OS disk", ours.os_disk),
+    ]

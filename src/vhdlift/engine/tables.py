@@ -1,0 +1,51 @@
+"""The tables of the run database: plain data that other processes read; never a secret."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+runs = sa.Table(
+    "vhdlift_runs",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("run", sa.JSON, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("executor", sa.String, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("created_at", sa.String, nullable=False),
+    sa.Column("ended_at", sa.String),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False, default=False),
+    sa.Column("outcome", sa.JSON),
+)
+
+events = sa.Table(
+    "vhdlift_events",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    # What makes a repeated `do` after a crash tell the same event once.
+    sa.Column("key", sa.String, nullable=False),
+    sa.Column("event", sa.JSON, nullable=False),
+    sa.Column("delivery", sa.String),
+    sa.Column("delivery_reason", sa.String),
+    sa.UniqueConstraint("run_id", "key"),
+)
+
+facts = sa.Table(
+    "vhdlift_facts",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("step", sa.String, primary_key=True),
+    sa.Column("facts", sa.JSON, nullable=False),
+)
+
+ledger = sa.Table(
+    "vhdlift_ledger",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("resource_id", sa.String, primary_key=True),
+    sa.Column("step", sa.String, nullable=False),
+    sa.Column("noted_at", sa.String, nullable=False),
+)

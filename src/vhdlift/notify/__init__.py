@@ -1,0 +1,1 @@
+"""Telling people and programs outside: the webhook and the completion mail."""

@@ -1,0 +1,154 @@
+"""What one setting says about another: defaults that follow from others, and values that do not agree."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from vhdlift.options import BY_NAME
+from vhdlift.settings import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from vhdlift.settings.model import Settings
+
+NEEDED = (
+    "source_vm",
+    "source_resource_group",
+    "subscription_id",
+    "vm_name",
+    "domain",
+)
+_LONGEST_NAME = 253
+# Windows looks for the name in the password only if it has three characters or more.
+_CHECKED_NAME = 3
+
+_VM_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/virtualMachines/([^/]+)",
+    re.IGNORECASE,
+)
+
+
+def missing(name: str) -> str:
+    """The message about a setting that a run needs and nobody gave."""
+    info = BY_NAME[name]
+    return f"{info.title} is missing: {info.help[0].lower()}{info.help[1:]}"
+
+
+def fill(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values with those added that follow from them; a given value always wins."""
+    found = {**_from_resource_id(given), **given}
+    if match := _VM_ID.fullmatch(str(given.get("source_vm", ""))):
+        found["source_vm"] = match[3]
+    return {**_from_vm_name(found), **_from_choices(found), **found}
+
+
+def _from_resource_id(given: Mapping[str, Any]) -> dict[str, Any]:
+    match = _VM_ID.fullmatch(str(given.get("source_vm", "")))
+    return {"subscription_id": match[1], "source_resource_group": match[2]} if match else {}
+
+
+def _from_vm_name(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        name = rules.computer_name(str(given.get("vm_name", "")))
+    except ValueError:
+        return {}
+    return {"resource_group": f"{name}-rg", "subdomain": name.lower()}
+
+
+def _from_choices(given: Mapping[str, Any]) -> dict[str, Any]:
+    desktop = str(given.get("image", "")).startswith("MicrosoftWindowsDesktop:")
+    return {
+        **({"license_type": "Windows_Client"} if desktop else {}),
+        **({"cloud": "custom"} if given.get("arm_endpoint") else {}),
+        **({"smtp_port": 465} if given.get("smtp_tls") == "tls" else {}),
+    }
+
+
+def disagreements(given: Mapping[str, Any]) -> Iterator[str]:
+    """What a full resource id says otherwise than the setting beside it."""
+    for name, said in _from_resource_id(given).items():
+        own = given.get(name)
+        if own is not None and str(own).lower() != said.lower():
+            yield f"{_title(name)} must be {said!r}, as the resource id in {_title('source_vm')} says"
+
+
+def across(s: Settings, bad: AbstractSet[str], *, for_run: bool) -> Iterator[str]:
+    """What is wrong with settings that are right one by one.
+
+    Args:
+        s: the settings, without those that are wrong by themselves.
+        bad: the names of the latter: nothing is said about them again.
+        for_run: whether everything that a run needs must be there.
+    """
+    for names, check in _CHECKS.items():
+        if not bad & set(names.split()):
+            yield from check(s)
+    needed = (*NEEDED, *(("smtp_host", "smtp_from") if s.email else ())) if for_run else ()
+    yield from (missing(name) for name in needed if name not in bad and getattr(s, name) is None)
+
+
+def _title(name: str) -> str:
+    return BY_NAME[name].title
+
+
+def _two_machines(s: Settings) -> Iterator[str]:
+    ours = (s.vm_name or "").lower(), (s.resource_group or "").lower()
+    if s.vm_name and ours == ((s.source_vm or "").lower(), (s.source_resource_group or "").lower()):
+        yield f"{_title('vm_name')} must not be the source VM itself: the new VM is made beside it"
+
+
+def _user_is_machine(s: Settings) -> Iterator[str]:
+    if s.admin_username.lower() == (s.vm_name or "").lower():
+        yield f"{_title('admin_username')} must not be the name of the VM: Windows refuses such an account"
+
+
+def _password_with_user(s: Settings) -> Iterator[str]:
+    password = s.admin_password.get_secret_value().lower() if s.admin_password else ""
+    if len(s.admin_username) >= _CHECKED_NAME and s.admin_username.lower() in password:
+        yield f"{_title('admin_password')} must not have the administrator's name in it"
+
+
+def _long_names(s: Settings) -> Iterator[str]:
+    if s.domain and s.subdomain and len(f"drop.{s.subdomain}.{s.domain}") > _LONGEST_NAME:
+        yield (
+            f"{_title('subdomain')} is too long: with 'drop.' before and the domain behind it, a name must "
+            f"have at most {_LONGEST_NAME} characters"
+        )
+
+
+def _custom_cloud(s: Settings) -> Iterator[str]:
+    if s.cloud == "custom" and not s.arm_endpoint:
+        yield f"{_title('arm_endpoint')} is missing: a custom cloud needs the URL of its Resource Manager"
+    if s.cloud != "custom" and s.arm_endpoint:
+        yield f"{_title('arm_endpoint')} must not be given with the cloud {s.cloud!r}, which has its own"
+
+
+def _azcopy(s: Settings) -> Iterator[str]:
+    pair = {"azcopy_url", "azcopy_sha256"}
+    if len(pair & s.model_fields_set) == 1:
+        yield f"{_title('azcopy_url')} and {_title('azcopy_sha256')} must be given together"
+
+
+def _smtp_login(s: Settings) -> Iterator[str]:
+    if bool(s.smtp_username) != bool(s.smtp_password):
+        yield f"{_title('smtp_username')} and {_title('smtp_password')} must be given together"
+
+
+def _client_secret(s: Settings) -> Iterator[str]:
+    if s.client_secret and not (s.tenant_id and s.client_id):
+        yield f"{_title('client_secret')} must be given with {_title('tenant_id')} and {_title('client_id')}"
+
+
+_CHECKS: Mapping[str, Callable[[Settings], Iterator[str]]] = {
+    "source_vm vm_name resource_group source_resource_group": _two_machines,
+    "admin_username vm_name": _user_is_machine,
+    "admin_password admin_username": _password_with_user,
+    "domain subdomain": _long_names,
+    "cloud arm_endpoint": _custom_cloud,
+    "azcopy_url azcopy_sha256": _azcopy,
+    "smtp_username smtp_password": _smtp_login,
+    "client_secret tenant_id client_id": _client_secret,
+}

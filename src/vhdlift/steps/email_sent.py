@@ -1,0 +1,88 @@
+"""The completion mail, with the one link that carries a signature."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from vhdlift.azure.snapshot import snapshot_of
+from vhdlift.azure.storage import account_of, blob_read_url
+from vhdlift.azure.waiting import found
+from vhdlift.errors import Leftover, StepWarning, VhdliftError
+from vhdlift.model import CONTAINER, SERVICES
+from vhdlift.notify.email import CompletionMail, send_completion_email
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vhdlift.steps.base import Context, Made
+
+
+class EmailSent:
+    """Sent when the artefact was verified; a mail server that refuses does not fail the run."""
+
+    name = "email_sent"
+    title = "Send the completion mail"
+    needs = ("vhd_verified",)
+    may_fail = True
+
+    async def do(self, c: Context) -> Made:
+        """Make the link, which is never kept, and send the mail; nothing if no address was given.
+
+        Raises:
+            StepWarning: the mail could not be sent.
+        """
+        if not c.run.spec.email:
+            await c.progress("No mail is sent, as no address was given", {"skipped": True})
+            return {"email_to": []}
+        try:
+            mail = await _mail(c)
+            await send_completion_email(c.settings, mail)
+        except VhdliftError as error:
+            raise StepWarning(f"The completion mail was not sent: {error.sentence}", error.hint) from error
+        return {"email_to": list(c.run.spec.email), "link_expires": mail.link_expires.isoformat()}
+
+    async def undo(self, c: Context) -> Sequence[Leftover]:  # noqa: ARG002
+        """Nothing: a mail cannot be called back, and its link ends with the account."""
+        return []
+
+
+async def _mail(c: Context) -> CompletionMail:
+    now = datetime.now(UTC).replace(microsecond=0)
+    life = timedelta(days=c.run.spec.link_days)
+    names = c.names
+    link = await blob_read_url(
+        c.azure,
+        names.group,
+        c.facts["export_account"],
+        endpoint=c.facts["export_endpoint"],
+        container=CONTAINER,
+        blob=names.artefact,
+        life=life,
+    )
+    return CompletionMail(
+        run_id=c.run.id,
+        to=c.run.spec.email,
+        vm_name=names.vm,
+        source_vm=c.run.spec.source_vm,
+        resource_group=names.group,
+        artefact=names.artefact,
+        link=link,
+        link_expires=now + life,
+        size=c.facts["artefact_size"],
+        sha256=c.facts["sha256"],
+        addresses={service: names.host(service) for service in SERVICES},
+        durations=[(phase, float(took)) for phase, took in c.facts.get("guest_timings", {}).items()],
+        elapsed=(now - datetime.fromisoformat(c.run.created_at)).total_seconds(),
+        removed=await _removed(c),
+    )
+
+
+async def _removed(c: Context) -> list[str]:
+    """What was there for the time of the work only, and is gone by now; asked, as others remove it."""
+    passing = [account_of(c.azure, c.names.group, c.names.script_account), snapshot_of(c.azure, c.run)]
+    return [
+        resource.what
+        for resource in passing
+        if await found(resource.get, what=f"reading {resource.what}", scale=c.azure.scale) is None
+    ]

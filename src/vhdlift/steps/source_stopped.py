@@ -1,0 +1,59 @@
+"""The source VM at rest, and its recorded power state as the way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vhdlift.azure.ownership import arm_id
+from vhdlift.azure.power import restart_vm, stop_vm_to_snapshot
+from vhdlift.errors import Leftover, VhdliftError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vhdlift.steps.base import Context, Made
+
+
+class SourceStopped:
+    """Deallocates the source VM, or powers it off, or leaves it running, as asked."""
+
+    name = "source_stopped"
+    title = "Stop the source VM"
+    needs = ("source_inspected",)
+    undo_first = True
+    """The source VM is given back before anything else is undone."""
+
+    async def do(self, c: Context) -> Made:
+        """Stop the VM if it runs; one that is stopped or deallocated stays as it is."""
+        spec = c.run.spec
+        if spec.source_stop == "none":
+            return {"source_was_stopped": False}
+        stopped = await stop_vm_to_snapshot(
+            c.azure, spec.source_resource_group, spec.source_vm, spec.source_stop
+        )
+        return {"source_was_stopped": stopped}
+
+    async def undo(self, c: Context) -> Sequence[Leftover]:
+        """Give the VM its recorded power state back.
+
+        Without a record the VM was never inspected, and so never stopped. Once `source_restarted` has given
+        it back, what it is since then is its owner's will.
+        """
+        spec = c.run.spec
+        wanted = c.facts.get("source_power_state")
+        if wanted is None or spec.source_stop == "none" or "source_power_state_now" in c.facts:
+            return []
+        try:
+            now = await restart_vm(c.azure, spec.source_resource_group, spec.source_vm, wanted)
+        except VhdliftError as error:
+            return [_leftover(c, f"it was {wanted} and could not be given that back: {error}")]
+        if wanted == "stopped" and now == "deallocated":
+            return [_leftover(c, "it was stopped with its place kept, and is deallocated now")]
+        return []
+
+
+def _leftover(c: Context, reason: str) -> Leftover:
+    spec = c.run.spec
+    group, name = spec.source_resource_group, spec.source_vm
+    resource_id = arm_id(c.azure, group, f"Microsoft.Compute/virtualMachines/{name}")
+    return Leftover(resource_id, reason, f"az vm start --ids {resource_id}")

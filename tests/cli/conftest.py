@@ -1,0 +1,120 @@
+"""The real entry point in a process of its own, and runs to look at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from vhdlift.engine.api import new_run
+from vhdlift.engine.store import Store, now
+from vhdlift.model import Event, Run, Spec, State
+from vhdlift.settings import Settings
+
+PLAN = [{"name": "first", "needs": []}, {"name": "second", "needs": ["first"]}]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Transcript]
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """Where the commands of one test remember their runs."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def environment(state_dir: Path) -> dict[str, str]:
+    """An environment in which no setting of the developer's own is left."""
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START")
+        if name in os.environ
+    }
+    return {**kept, "VHDLIFT_STATE_DIR": str(state_dir), "VHDLIFT_TIME_SCALE": "0.02", "PYTHONUTF8": "1"}
+
+
+@pytest.fixture
+def vhdlift(environment: dict[str, str], tmp_path: Path) -> Command:
+    """Run `vhdlift` with these arguments in an empty directory."""
+
+    def command(*args: str, env: Mapping[str, str] | None = None) -> Transcript:
+        done = subprocess.run(
+            [sys.executable, "-m", "vhdlift", *args],
+            env={**environment, **(env or {})},
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Transcript(done.returncode, done.stdout, done.stderr)
+
+    return command
+
+
+@pytest.fixture
+def settings(state_dir: Path) -> Settings:
+    """Settings of the same state directory."""
+    return Settings(
+        source_vm="old-pc",
+        source_resource_group="old-rg",
+        subscription_id="11111111-2222-3333-4444-555555555555",
+        vm_name="lab1",
+        domain="example.org",
+        location="uksouth",
+        email=("me@example.org",),
+        smtp_host="localhost",
+        smtp_from="lab@example.org",
+        state_dir=state_dir,
+        time_scale=0.02,
+    )
+
+
+@pytest.fixture
+def spec(settings: Settings) -> Spec:
+    return settings.spec()
+
+
+@pytest.fixture
+def run(spec: Spec) -> Run:
+    return new_run(spec)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    opened = Store.open(settings)
+    yield opened
+    opened.close()
+
+
+def tell(store: Store, run: Run, step: str, state: State) -> None:
+    """Store an event, as a run does."""
+    message = f"The {step}"
+    store.add_event(f"{step}:{state}", Event(run.id, 0, "provisioning", step, state, message, now()))
+
+
+@pytest.fixture
+def stored(store: Store, run: Run) -> Run:
+    """A run whose first step is done and whose second is under way."""
+    store.add_run(run, PLAN, run.id)
+    tell(store, run, "first", "started")
+    tell(store, run, "first", "done")
+    store.add_facts(run.id, "first", {"address": "192.0.2.1"})
+    tell(store, run, "second", "started")
+    return run

@@ -1,0 +1,216 @@
+"""What `provision` does, in which order, with an engine that is passed in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from vhdlift.cli.check import carry_out as check
+from vhdlift.cli.machinery import Machinery
+from vhdlift.cli.provision import Wishes, carry_out
+from vhdlift.engine.store import Outcome
+from vhdlift.errors import Leftover, PreflightFailed
+from vhdlift.model import Event, Run, Spec
+from vhdlift.settings import Settings
+
+NOON = "2026-01-01T12:00:00Z"
+FACTS: dict[str, Any] = {
+    "services": {"pin": "https://pin.lab1.example.org", "web": "https://web.lab1.example.org"},
+    "artefact_url": "https://a.blob.example/vhdusb/old-pc.vhd",
+    "artefact_size": 2**30,
+    "sha256": "ab" * 32,
+    "email_to": ["me@example.org"],
+}
+LEFT = Leftover(
+    "/subscriptions/s/snap", "It is locked (ScopeLocked)", "az snapshot delete --ids /subscriptions/s/snap"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finding of preflight."""
+
+    severity: str
+    message: str = "The size is not offered here."
+    code: str = "SkuNotAvailable"
+    command: str = "az vm list-skus"
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@dataclass
+class Engine:
+    """Does nothing, and keeps what it was asked for."""
+
+    outcome: Outcome = field(default_factory=lambda: Outcome("completed", facts=FACTS))
+    findings: list[Found] = field(default_factory=list)
+    provisioned: list[tuple[Settings, Run]] = field(default_factory=list)
+    left_to_worker: list[tuple[Settings, Run]] = field(default_factory=list)
+
+    async def spec(self, settings: Settings) -> Spec:
+        return settings.spec()
+
+    async def check(self, settings: Settings, spec: Spec, run: Run | None) -> list[Any]:
+        return self.findings
+
+    async def provision(self, settings: Settings, run: Run, show: Callable[[Event], None]) -> Outcome:
+        self.provisioned.append((settings, run))
+        show(Event(run.id, 1, "provisioning", "first", "started", "The first", NOON))
+        show(Event(run.id, 2, "provisioning", "first", "done", "The first", NOON))
+        return self.outcome
+
+    def machinery(self) -> Machinery:
+        return Machinery(
+            spec=self.spec,
+            check=self.check,
+            new_run=lambda spec: Run("01RUN", spec, NOON, "1"),
+            provision=self.provision,
+            start_worker=lambda settings, run: self.left_to_worker.append((settings, run)),
+            plan={"first": ()},
+        )
+
+
+Said = pytest.CaptureFixture[str]
+
+
+def test_a_run_that_completes_ends_with_where_everything_is(settings: Settings, capsys: Said) -> None:
+    """The last lines name the services, the artefact without a signature, and where the mail went."""
+    code = carry_out(settings, Wishes(), Engine().machinery())
+    said = capsys.readouterr().out
+    assert code == 0
+    for value in (
+        *FACTS["services"].values(),
+        FACTS["artefact_url"],
+        FACTS["sha256"],
+        "1.0 GiB",
+        "me@example.org",
+    ):
+        assert value in said
+
+
+def test_a_password_is_made_when_there_is_none_and_shown_once(settings: Settings, capsys: Said) -> None:
+    """The password that the VM gets is on stderr once, and not on stdout."""
+    engine = Engine()
+    carry_out(settings, Wishes(), engine.machinery())
+    password = engine.provisioned[0][0].admin_password
+    assert password is not None
+    said = capsys.readouterr()
+    assert said.err.count(password.get_secret_value()) == 1
+    assert password.get_secret_value() not in said.out
+
+
+def test_a_given_password_is_used_and_not_shown(settings: Settings, capsys: Said) -> None:
+    """A password from the environment goes to the run as it is."""
+    given = settings.model_copy(update={"admin_password": SecretStr("Given-Pass-123")})
+    engine = Engine()
+    carry_out(given, Wishes(), engine.machinery())
+    said = capsys.readouterr()
+    assert engine.provisioned[0][0] is given
+    assert "Given-Pass-123" not in said.out + said.err
+
+
+def test_a_problem_in_azure_ends_it_before_anything_is_touched(settings: Settings, capsys: Said) -> None:
+    """With an error among the findings nothing is started, and no password is made."""
+    engine = Engine(findings=[Found("warning"), Found("error")])
+    with pytest.raises(PreflightFailed) as failed:
+        carry_out(settings, Wishes(), engine.machinery())
+    assert (len(failed.value.findings), engine.provisioned) == (2, [])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_warning_is_told_and_the_run_goes_on(settings: Settings, capsys: Said) -> None:
+    """A finding that is no error is shown, and the run starts."""
+    engine = Engine(findings=[Found("warning", "The link ends before the VHD is expected.")])
+    assert carry_out(settings, Wishes(), engine.machinery()) == 0
+    assert "The link ends before" in capsys.readouterr().err
+
+
+def test_a_dry_run_touches_nothing(settings: Settings, capsys: Said) -> None:
+    """--dry-run looks and shows the plan; neither engine nor worker is called."""
+    engine = Engine()
+    assert carry_out(settings, Wishes(dry_run=True), engine.machinery()) == 0
+    assert (engine.provisioned, engine.left_to_worker) == ([], [])
+    assert "lab1-vnet" in capsys.readouterr().out
+
+
+def test_no_wait_leaves_the_run_to_a_worker(settings: Settings, capsys: Said) -> None:
+    """--no-wait says the run's id on stdout, and the worker has the password that was shown."""
+    engine = Engine()
+    assert carry_out(settings, Wishes(no_wait=True), engine.machinery()) == 0
+    said = capsys.readouterr()
+    password = engine.left_to_worker[0][0].admin_password
+    assert password is not None
+    assert said.out == "01RUN\n"
+    assert password.get_secret_value() in said.err
+    assert engine.provisioned == []
+
+
+def test_json_is_events_and_one_result(settings: Settings, capsys: Said) -> None:
+    """With --json every line of stdout is an object; the last is the result."""
+    assert carry_out(settings, Wishes(as_json=True), Engine().machinery()) == 0
+    *events, result = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [(one["type"], one["step"], one["state"]) for one in events] == [
+        ("event", "first", "started"),
+        ("event", "first", "done"),
+    ]
+    assert (result["type"], result["run_id"], result["exit_code"]) == ("result", "01RUN", 0)
+
+
+def test_a_failure_names_step_cause_and_that_all_is_gone(settings: Settings, capsys: Said) -> None:
+    """Exit code 1, and the sentence that nothing is left."""
+    engine = Engine(outcome=Outcome("failed", "vm_created", "No quota.", "Ask for more."))
+    assert carry_out(settings, Wishes(), engine.machinery()) == 1
+    said = capsys.readouterr().err
+    for text in ("vm_created: No quota.", "Ask for more.", "Everything the run made is gone."):
+        assert text in said
+
+
+def test_leftovers_are_told_with_their_commands(settings: Settings, capsys: Said) -> None:
+    """Exit code 3, and each leftover with id, reason and the command that removes it."""
+    engine = Engine(outcome=Outcome("failed", "vm_created", "No quota.", leftovers=(LEFT,)))
+    assert carry_out(settings, Wishes(), engine.machinery()) == 3
+    said = capsys.readouterr().err
+    assert "is gone" not in said
+    for text in vars(LEFT).values():
+        assert text in said
+
+
+def test_what_was_kept_is_told(settings: Settings, capsys: Said) -> None:
+    """With --on-failure keep the last lines list what is there, and how it goes away."""
+    engine = Engine(outcome=Outcome("failed", "vm_created", "No quota.", kept=("/subscriptions/s/vnet",)))
+    carry_out(settings, Wishes(), engine.machinery())
+    said = capsys.readouterr().err
+    assert "/subscriptions/s/vnet" in said
+    assert "vhdlift cleanup 01RUN" in said
+
+
+def test_nothing_secret_is_shown(settings: Settings, capsys: Said) -> None:
+    """A signature that slips into a fact or a reason is taken out of what is printed."""
+    facts = {**FACTS, "artefact_url": "https://a.blob.example/vhdusb/x.vhd?sv=1&sig=SECRETSIGNATURE"}
+    engine = Engine(outcome=replace(Engine().outcome, facts=facts))
+    carry_out(settings, Wishes(), engine.machinery())
+    carry_out(settings, Wishes(as_json=True), engine.machinery())
+    assert "SECRETSIGNATURE" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("severity", "code"), [("error", 5), ("warning", 0)])
+def test_check_fails_on_errors_alone(settings: Settings, capsys: Said, severity: str, code: int) -> None:
+    """`check` lists each finding with its command; warnings do not make it fail."""
+    machinery = Engine(findings=[Found(severity)]).machinery()
+    assert check(settings, as_json=False, machinery=machinery) == code
+    said = capsys.readouterr().out
+    for text in ("SkuNotAvailable", "The size is not offered here.", "az vm list-skus"):
+        assert text in said
+
+
+def test_check_as_json_is_one_object(settings: Settings, capsys: Said) -> None:
+    """`check --json` says the findings as data."""
+    check(settings, as_json=True, machinery=Engine(findings=[Found("error")]).machinery())
+    result = json.loads(capsys.readouterr().out)
+    assert (result["findings"][0]["code"], result["exit_code"]) == ("SkuNotAvailable", 5)

@@ -1,0 +1,183 @@
+"""The commands that read the run database: runs, show, watch; and what cancel and cleanup refuse."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, tell
+from vhdlift.engine.store import Outcome, Store
+from vhdlift.errors import Leftover
+from vhdlift.model import Run
+
+LEFT = Leftover(
+    "/subscriptions/s/snap", "It is locked (ScopeLocked)", "az snapshot delete --ids /subscriptions/s/snap"
+)
+DONE = Outcome("completed", facts={"address": "192.0.2.1"})
+FAILED = Outcome("failed", "second", "No quota.", leftovers=(LEFT,))
+
+
+@contextmanager
+def worked_on(state_dir: Path, run: Run) -> Iterator[None]:
+    """As if a process worked on the run."""
+    (state_dir / "locks").mkdir(exist_ok=True)
+    with (state_dir / "locks" / f"{run.id}.lock").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_no_runs_yet(vhdlift: Command) -> None:
+    """An empty database is no error, and says what to do first."""
+    told = vhdlift("runs")
+    assert (told.code, told.out) == (0, "")
+    assert "vhdlift rehearse" in told.err
+
+
+def test_runs_lists_them(vhdlift: Command, stored: Run, store: Store) -> None:
+    """A line for each run, with its id, its status and its VM."""
+    store.end_run(stored.id, DONE)
+    head, line = vhdlift("runs").out.splitlines()
+    assert head.split() == ["run", "status", "vm", "started", "took"]
+    assert line.split()[:3] == [stored.id, "completed", "lab1"]
+
+
+def test_a_run_that_nobody_works_on_is_interrupted(vhdlift: Command, stored: Run, state_dir: Path) -> None:
+    """Whether a process holds the run decides between provisioning and interrupted."""
+    assert vhdlift("runs").out.splitlines()[1].split()[1] == "interrupted"
+    with worked_on(state_dir, stored):
+        assert vhdlift("runs").out.splitlines()[1].split()[1] == "provisioning"
+
+
+def test_runs_as_json(vhdlift: Command, stored: Run) -> None:
+    """One object a run."""
+    only = json.loads(vhdlift("runs", "--json").out)
+    assert (only["type"], only["run_id"], only["source_vm"]) == ("run", stored.id, "old-pc")
+
+
+def test_show_takes_the_beginning_of_an_id(vhdlift: Command, stored: Run, store: Store) -> None:
+    """All about a run: steps with their times, facts, leftovers with commands, posts that nobody took."""
+    store.end_run(stored.id, FAILED)
+    told = vhdlift("show", stored.id[:12].lower())
+    assert told.code == 0
+    for text in (
+        stored.id,
+        "failed in",
+        "No quota.",
+        "running   second",
+        "192.0.2.1",
+        *vars(LEFT).values(),
+        "first started",
+    ):
+        assert text in told.out
+
+
+def test_show_as_json(vhdlift: Command, stored: Run) -> None:
+    """The same as data."""
+    result = json.loads(vhdlift("show", stored.id, "--json").out)
+    assert [(step["step"], step["state"]) for step in result["steps"]] == [
+        ("first", "done"),
+        ("second", "running"),
+    ]
+    assert result["facts"] == {"address": "192.0.2.1"}
+
+
+def test_an_unknown_run_is_refused(vhdlift: Command, stored: Run) -> None:
+    """A run that does not exist is said so, with the command that lists them."""
+    told = vhdlift("show", "ZZZ")
+    assert (told.code, told.out) == (1, "")
+    assert "`vhdlift runs`" in told.err
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(DONE, 0), (FAILED, 3)])
+def test_watch_ends_with_the_exit_code_of_the_run(
+    vhdlift: Command, stored: Run, store: Store, outcome: Outcome, code: int
+) -> None:
+    """`watch` shows what has happened so far, and ends as the run does."""
+    store.end_run(stored.id, outcome)
+    told = vhdlift("watch", stored.id)
+    assert told.code == code
+    states = [line.split()[1:3] for line in told.out.splitlines()[:3]]
+    assert states == [["started", "first"], ["done", "first"], ["started", "second"]]
+
+
+def test_watch_shows_events_as_they_come(
+    vhdlift: Command, stored: Run, store: Store, state_dir: Path
+) -> None:
+    """An event that is stored while `watch` runs is shown, and the end is noticed."""
+
+    def go_on() -> None:
+        tell(store, stored, "second", "done")
+        store.end_run(stored.id, DONE)
+
+    with worked_on(state_dir, stored):
+        later = threading.Timer(1.0, go_on)
+        later.start()
+        told = vhdlift("watch", stored.id, "--json")
+        later.join()
+    *events, result = [json.loads(line) for line in told.out.splitlines()]
+    assert (events[-1]["step"], events[-1]["state"], result["status"]) == ("second", "done", "completed")
+
+
+def test_watch_does_not_wait_for_nobody(vhdlift: Command, stored: Run) -> None:
+    """When no process works on the run, `watch` says so and names both ways on."""
+    told = vhdlift("watch", stored.id)
+    assert told.code == 130
+    assert f"`vhdlift resume {stored.id}`" in told.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_watching_only(
+    environment: dict[str, str], stored: Run, state_dir: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C, or a pipeline's SIGTERM, ends `watch` with 130 and no traceback; the run goes on."""
+    with worked_on(state_dir, stored):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vhdlift", "watch", stored.id],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert "first" in process.stdout.readline()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "The run goes on." in err
+
+
+def test_a_run_that_has_ended_cannot_be_cancelled(vhdlift: Command, stored: Run, store: Store) -> None:
+    """`cancel` of a run that is over is a usage error that names `cleanup`."""
+    store.end_run(stored.id, DONE)
+    told = vhdlift("cancel", stored.id)
+    assert (told.code, told.out) == (2, "")
+    assert "vhdlift cleanup" in told.err
+
+
+def test_cancel_asks_the_process_that_works_on_the_run(
+    vhdlift: Command, stored: Run, store: Store, state_dir: Path
+) -> None:
+    """`cancel` leaves the undoing to whoever works on the run, and succeeds when nothing is left."""
+
+    def undo_when_asked() -> None:
+        while not store.cancel_requested(stored.id):
+            pass
+        store.end_run(stored.id, Outcome("cancelled", reason="The run was cancelled."))
+
+    with worked_on(state_dir, stored):
+        undoing = threading.Thread(target=undo_when_asked)
+        undoing.start()
+        told = vhdlift("cancel", stored.id)
+        undoing.join()
+    assert told.code == 0
+    assert "is gone" in told.err

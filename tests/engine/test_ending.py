@@ -1,0 +1,107 @@
+"""Ways to end a run from outside: cancel it while it works, clean up after it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.engine.doubles import Cloud, Fake, play, run_of
+from vhdlift.engine import api
+from vhdlift.engine.store import Outcome
+from vhdlift.errors import Leftover, VhdliftError
+from vhdlift.model import Event
+from vhdlift.settings import Settings
+from vhdlift.steps.base import Context
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the condition is anybody's
+            await asyncio.sleep(0.02)
+
+
+async def forever(_c: Context) -> dict[str, Any]:
+    await asyncio.Event().wait()
+    return {}
+
+
+async def resume(settings: Settings, cloud: Cloud, run_id: str, *steps: Fake) -> Outcome:
+    doubles = {"steps": steps, "open_clients": cloud.clients, "inventory": cloud.inventory}
+    return await api.resume(settings, run_id, lambda _event: None, **doubles)
+
+
+async def test_a_cancelled_run_is_undone_and_says_so(settings: Settings, cloud: Cloud) -> None:
+    run, events = run_of(), list[Event]()
+    playing = asyncio.create_task(
+        play(settings, cloud, Fake(cloud, "slow", do=forever), run=run, events=events)
+    )
+    await until(lambda: cloud.things)
+    api.request_cancel(settings, run.id)
+    outcome = await playing
+    assert (outcome.status, cloud.things) == ("cancelled", set())
+    assert events[-1].status == "cancelled"
+
+
+async def test_a_clean_up_removes_what_was_left_before(settings: Settings, cloud: Cloud) -> None:
+    stuck = True
+
+    async def undo(_c: Context) -> list[Leftover]:
+        return [Leftover("/a", "locked", "az unlock")] if stuck else []
+
+    async def fail(_c: Context) -> dict[str, Any]:
+        raise VhdliftError("It broke.")
+
+    run, steps = run_of(), (Fake(cloud, "a", undo=undo), Fake(cloud, "b", "a", do=fail))
+    assert (await play(settings, cloud, *steps, run=run)).leftovers
+    stuck = False
+    doubles = {"steps": steps, "open_clients": cloud.clients, "inventory": cloud.inventory}
+    outcome = await api.cleanup(settings, run.id, lambda _event: None, **doubles)
+    assert (outcome.status, outcome.leftovers, cloud.things) == ("failed", (), set())
+
+
+async def test_a_call_that_is_cancelled_leaves_the_run_to_be_resumed(
+    settings: Settings, cloud: Cloud
+) -> None:
+    run, slow = run_of(), Fake(cloud, "slow", "quick", do=forever)
+    playing = asyncio.create_task(play(settings, cloud, Fake(cloud, "quick"), slow, run=run))
+    await until(lambda: "/slow" in cloud.things)
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+    steps = Fake(cloud, "quick"), Fake(cloud, "slow", "quick")
+    outcome = await asyncio.wait_for(resume(settings, cloud, run.id, *steps), 20)
+    assert (outcome.status, cloud.log) == ("completed", ["do quick", "do slow"])
+
+
+async def test_an_undo_that_is_broken_off_by_a_cancelled_call_is_resumed(
+    settings: Settings, cloud: Cloud
+) -> None:
+    async def fail(_c: Context) -> dict[str, Any]:
+        raise VhdliftError("It broke.")
+
+    async def never(_c: Context) -> list[Leftover]:
+        await asyncio.Event().wait()
+        return []
+
+    run, failing = run_of(), Fake(cloud, "b", "a", do=fail)
+    stuck = Fake(cloud, "a", undo=never), failing
+    playing = asyncio.create_task(play(settings, cloud, *stuck, run=run))
+    await until(lambda: "undo a" in cloud.log)
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+    outcome = await asyncio.wait_for(resume(settings, cloud, run.id, Fake(cloud, "a"), failing), 20)
+    assert (outcome.status, outcome.failed_step, cloud.things) == ("failed", "b", set())
+
+
+async def test_two_processes_never_work_on_one_run(settings: Settings, cloud: Cloud) -> None:
+    run = run_of()
+    step = Fake(cloud, "slow", do=forever)
+    playing = asyncio.create_task(play(settings, cloud, step, run=run))
+    await until(lambda: cloud.things)
+    with pytest.raises(VhdliftError, match="Another process is working"):
+        await api.resume(settings, run.id, lambda _event: None)
+    api.request_cancel(settings, run.id)
+    await playing

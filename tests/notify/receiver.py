@@ -1,0 +1,57 @@
+"""A webhook receiver on a real socket: keeps what it is sent and answers what it was told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Receiver:
+    """Answers in order, the last one for good; an empty answer closes the connection without a word."""
+
+    answers: list[bytes]
+    url: str = ""
+    posts: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:] if line)}
+            headers[":line"] = head[0]
+            self.posts.append((headers, await reader.readexactly(int(headers.get("content-length", 0)))))
+            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            writer.write(answer)
+            await writer.drain()
+            if answer.endswith(b"..."):
+                await asyncio.sleep(30)
+        finally:
+            writer.close()
+
+
+def answer(status: str, *headers: str) -> bytes:
+    """A whole HTTP answer without a body."""
+    lines = [f"HTTP/1.1 {status}", "content-length: 0", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+@asynccontextmanager
+async def receiving(*answers: bytes) -> AsyncIterator[Receiver]:
+    """A receiver that listens while the block runs."""
+    receiver = Receiver(list(answers))
+    tasks: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.get_running_loop().create_task(receiver.take(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?code=the-hook-code"
+    try:
+        yield receiver
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
