@@ -1,0 +1,112 @@
+"""Runs that share a moment, outlive their command, are interrupted, or never begin."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.e2e.tool import Said, Tool
+from tests.localcloud import LocalCloud
+
+PATIENCE_SECONDS = 90.0
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ended(process: subprocess.Popen[str]) -> Said:
+    out, err = process.communicate(timeout=120)
+    return Said(process.returncode, out, err)
+
+
+def told(cloud: LocalCloud, step: str, state: str) -> bool:
+    posts = [body["details"] for body in cloud.webhooks()]
+    return any((post["step"], post["state"]) == (step, state) for post in posts)
+
+
+def test_two_runs_for_different_source_vms_complete_side_by_side(cloud: LocalCloud, tool: Tool) -> None:
+    assert tool.provision(vm_name="lab1").code == 0
+    second = ("--source-vm", "lab1", "--source-resource-group", "lab1-rg", "--os-disk-gb", "300")
+    one = tool.start("provision", "--json", "--vm-name", "lab2")
+    two = tool.start("provision", "--json", "--vm-name", "lab3", *second)
+    ends = [ended(one), ended(two)]
+    assert [said.code for said in ends] == [0, 0], [said.result["reason"] for said in ends]
+    assert len({said.result["run_id"] for said in ends}) == 2
+
+
+def test_a_run_without_waiting_outlives_its_command_and_can_be_watched(cloud: LocalCloud, tool: Tool) -> None:
+    started = tool.provision("--no-wait")
+    assert (started.code, started.result["status"]) == (0, "started")
+    watched = tool.run("watch", "--json", started.result["run_id"])
+    assert (watched.code, watched.result["status"]) == (0, "completed")
+
+
+def test_an_interrupted_run_is_parked_and_completes_when_resumed(cloud: LocalCloud, tool: Tool) -> None:
+    process = tool.start("provision", "--vm-name", "lab1")
+    until(lambda: told(cloud, "vm_created", "started"))
+    process.send_signal(signal.SIGINT)
+    said = ended(process)
+    assert said.code == 130
+    run_id = tool.run("runs", "--json").events()[0]["run_id"]
+    assert f"vhdlift resume {run_id}" in said.err
+    assert f"vhdlift cancel {run_id}" in said.err
+    assert tool.run("resume", run_id).code == 0
+    done = [body["details"]["step"] for body in cloud.webhooks() if body["details"]["state"] == "done"]
+    assert len(done) == len(set(done))
+
+
+def test_a_run_that_is_cancelled_by_another_process_leaves_nothing(cloud: LocalCloud, tool: Tool) -> None:
+    before = cloud.left()
+    process = tool.start("provision", "--json", "--vm-name", "lab1")
+    until(lambda: told(cloud, "vm_created", "started"))
+    run_id = cloud.webhooks()[0]["run_id"]
+    assert tool.run("cancel", run_id).code == 0
+    assert ended(process).code == 1
+    assert cloud.left() == before
+    assert cloud.webhooks()[-1]["status"] == "cancelled"
+
+
+def test_a_parked_run_is_cleaned_up_by_another_process(cloud: LocalCloud, tool: Tool) -> None:
+    before = cloud.left()
+    process = tool.start("provision", "--vm-name", "lab1")
+    until(lambda: told(cloud, "vm_created", "done"))
+    process.kill()
+    process.communicate()
+    run_id = cloud.webhooks()[0]["run_id"]
+    assert tool.run("cleanup", "--yes", run_id).code == 0
+    assert cloud.left() == before
+
+
+def test_wrong_settings_are_all_named_and_nothing_is_touched(cloud: LocalCloud, tool: Tool) -> None:
+    asked = len(cloud.requests())
+    said = tool.run(
+        "provision", "--vm-name", "12345", "--port", "0", "--webhook-url", "ftp://x", "--email", "nobody"
+    )
+    assert said.code == 2
+    assert [
+        word for word in ("--vm-name", "--port", "--webhook-url", "--email") if word not in said.err
+    ] == []
+    assert len(cloud.requests()) == asked
+
+
+def test_a_wrong_client_secret_is_a_sign_in_problem(cloud: LocalCloud, tool: Tool) -> None:
+    said = tool.run("provision", "--vm-name", "lab1", AZURE_CLIENT_SECRET="wrong-secret-wrong")
+    assert said.code == 4
+    assert "Traceback" not in said.err
+    assert "wrong-secret" not in said.err
+
+
+def test_the_database_holds_plain_json_and_no_pickles(cloud: LocalCloud, tool: Tool) -> None:
+    assert tool.provision().code == 0
+    with sqlite3.connect(tool.state / "vhdlift.db") as database:
+        formats = database.execute("select distinct serialization from operation_outputs").fetchall()
+    database.close()
+    assert {row[0] for row in formats} <= {"vhdlift_json", None}

@@ -1,0 +1,65 @@
+"""The command line as a user has it: a process, its exit code, its two outputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command ended with and said."""
+
+    code: int
+    out: str
+    err: str
+
+    def events(self) -> list[dict[str, Any]]:
+        """The JSON objects of `--json`, one a line; the last is the result."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The result object of `--json`."""
+        return self.events()[-1]
+
+
+class Tool:
+    """`vhdlift` in an environment of its own, with its state in a folder of its own."""
+
+    def __init__(self, env: Mapping[str, str], folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("VHDLIFT_", "AZURE_", "SMTP_"))},
+            **env,
+            "VHDLIFT_STATE_DIR": str(self.state),
+        }
+
+    def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+        """Start a command and return at once."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "vhdlift", *words],
+            cwd=self.folder,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, **env: str) -> Said:
+        """Run a command to its end."""
+        process = self.start(*words, **env)
+        out, err = process.communicate(timeout=180)
+        return Said(process.returncode, out, err)
+
+    def provision(self, *words: str, vm_name: str = "lab1", **env: str) -> Said:
+        """`vhdlift provision --json` for a target VM of this name."""
+        return self.run("provision", "--json", "--vm-name", vm_name, *words, **env)

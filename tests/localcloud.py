@@ -1,0 +1,139 @@
+"""A local Azure for the tests: the stand-in as a real process, and what can be asked of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_SECONDS = 120.0
+
+
+class LocalCloud:
+    """One running `armlocal serve`, its environment for a client, and its control path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = read_exports(folder / "env")
+        self.url = self.env["VHDLIFT_ARM_ENDPOINT"]
+        self._client = httpx.Client(base_url=self.url, verify=_context(folder / "ca.pem"), timeout=60)
+
+    def left(self) -> list[dict[str, Any]]:
+        """Every resource that exists, sorted by id."""
+        rows = self._client.get("/_control/left").raise_for_status().json()["resources"]
+        return sorted(rows, key=lambda row: str(row["id"]).lower())
+
+    def fault(self, operation: str, kind: str = "error", **more: Any) -> None:
+        """Break the nth (default first) call of an operation."""
+        self._client.post(
+            "/_control/faults", json=[{"operation": operation, "kind": kind, "nth": 1, **more}]
+        ).raise_for_status()
+
+    def control(self, path: str, body: Any) -> Any:
+        """Any other control call."""
+        return self._client.post(f"/_control/{path}", json=body).raise_for_status()
+
+    def arm(self, method: str, path: str, version: str, body: Any = None) -> httpx.Response:
+        """A call to ARM as any client makes it; `path` is below the subscription."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.env["AZURE_CLIENT_ID"],
+            "client_secret": self.env["AZURE_CLIENT_SECRET"],
+            "scope": f"{self.url}/.default",
+        }
+        login = self._client.post(f"/{self.env['AZURE_TENANT_ID']}/oauth2/v2.0/token", data=form)
+        headers = {"authorization": f"Bearer {login.raise_for_status().json()['access_token']}"}
+        url = f"/subscriptions/{self.env['AZURE_SUBSCRIPTION_ID']}/{path}?api-version={version}"
+        return self._client.request(method, url, json=body, headers=headers)
+
+    def put(self, path: str, version: str, body: Any) -> None:
+        """Make something that was there before the run, and wait until it is."""
+        self.arm("PUT", path, version, body).raise_for_status()
+        deadline = time.monotonic() + START_SECONDS
+        while _state(self.arm("GET", path, version).raise_for_status().json()) not in {"", "Succeeded"}:
+            assert time.monotonic() < deadline, path
+            time.sleep(0.05)
+
+    def reset(self) -> None:
+        """The starting world again."""
+        self._client.post("/_control/reset").raise_for_status()
+
+    def webhooks(self) -> list[dict[str, Any]]:
+        """The bodies of all webhook posts that the tool itself sent, in order of arrival."""
+        rows = [row["body"] for row in ndjson(self.folder / "webhooks.ndjson")]
+        return [row for row in rows if row["details"].get("reporter") != "guest"]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """All ARM requests so far."""
+        return ndjson(self.folder / "requests.ndjson")
+
+    def mails(self) -> list[EmailMessage]:
+        """All mails, parsed."""
+        parser = BytesParser(policy=policy.default)
+        return [parser.parsebytes(f.read_bytes()) for f in sorted((self.folder / "mail").glob("*.eml"))]
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+
+def _state(body: dict[str, Any]) -> str:
+    return str(body.get("properties", {}).get("provisioningState", ""))
+
+
+def ndjson(file: Path) -> list[dict[str, Any]]:
+    """One JSON object a line; no file is no line."""
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def read_exports(file: Path) -> dict[str, str]:
+    """The variables that a shell would have after `. file`."""
+    words = shlex.split(file.read_text(), comments=True)
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[LocalCloud]:
+    """Start the stand-in, wait until it says that it is ready, stop it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "armlocal", "serve", "--dir", str(folder), *options],
+            stdout=log,
+            stderr=log,
+            env={k: v for k, v in os.environ.items() if not k.startswith(("VHDLIFT_", "AZURE_", "SMTP_"))},
+        )
+        try:
+            _wait_for(folder / "env", process, folder / "serve.log")
+            cloud = LocalCloud(folder)
+            yield cloud
+            cloud.close()
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_for(file: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not file.exists():
+        assert process.poll() is None, log.read_text()[-3000:]
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.05)
+
+
+def _context(ca: Path) -> Any:
+    import ssl  # noqa: PLC0415
+
+    return ssl.create_default_context(cafile=str(ca))
