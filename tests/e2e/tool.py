@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+LONGEST_SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Tool:
             **{k: v for k, v in os.environ.items() if not k.startswith(("VHDLIFT_", "AZURE_", "SMTP_"))},
             **env,
             "VHDLIFT_STATE_DIR": str(self.state),
+            # A command that hangs is aborted, and then tells where each of its threads was.
+            "PYTHONFAULTHANDLER": "1",
         }
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
@@ -57,7 +62,12 @@ class Tool:
     def run(self, *words: str, **env: str) -> Said:
         """Run a command to its end."""
         process = self.start(*words, **env)
-        out, err = process.communicate(timeout=180)
+        try:
+            out, err = process.communicate(timeout=LONGEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            out, err = process.communicate()
+            raise AssertionError(f"{words[0]} did not end; it said:\n{out[-2000:]}\n{err[-8000:]}") from None
         return Said(process.returncode, out, err)
 
     def provision(self, *words: str, vm_name: str = "lab1", **env: str) -> Said:
