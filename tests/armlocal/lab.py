@@ -90,8 +90,6 @@ class Lab:
             artefact_name=ARTEFACT,
             source_vm="old",
             target_size_bytes="0",
-            azcopy_url="https://example.org/azcopy.zip",
-            azcopy_sha256="0" * 64,
             sas_expires=ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
             time_scale="0.001",
         )

@@ -24,9 +24,12 @@ def values() -> GuestValues:
         artefact_name="old1.vhd",
         source_vm="old1",
         target_size_bytes="0",
-        azcopy_url="https://example.org/azcopy.zip",
-        azcopy_sha256="0f" * 32,
         sas_expires="2026-01-01T00:00:00Z",
+        services=("web", "drop", "pin"),
+        hosts={name: f"{name}.lab1.example.org" for name in ("web", "drop", "pin")},
+        ports=(80, 443),
+        drop_password=f"{MARKER}-drop",
+        pin_password=f"{MARKER}-pin",
     )
 
 

@@ -48,7 +48,7 @@ namespace Harness
                 case "replace": Files.Replace(a[1], a[2]); return "";
                 case "tail": return Files.Tail(a[1], int.Parse(a[2]));
                 case "send": return Send(a);
-                case "save": Web.Save(a[1], a[2], 10000); return "";
+                case "save": return Wait(new SaveWork(a[1], a[2]));
                 case "native": return Start(a);
                 default: throw new ArgumentException(a[0]);
             }

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from tests.guest.grammar import broken, parse
 from vhdlift.errors import UsageError
 from vhdlift.guest.render import agent, csharp, phases, quote, render, render_masked
 from vhdlift.guest.values import SECRETS, GuestValues
+from vhdlift.tools import TOOLS, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,8 @@ PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E))
 HEAD = (
     *("SNAPSHOT_URL", "AZURE_SAS_TOKEN", "WEBHOOK_URL", "WEBHOOK_SECRET", "RUN_ID", "VM_NAME"),
     *("RESOURCE_GROUP", "LOCATION", "CONTAINER_URL", "ARTEFACT_NAME", "SOURCE_VM", "TARGET_SIZE_BYTES"),
-    *("AZCOPY_URL", "AZCOPY_SHA256", "SAS_EXPIRES", "TIME_SCALE"),
+    *("SAS_EXPIRES", "TIME_SCALE", "HYPER_V", "BLOB_TYPE", "TOOLS", "SERVICES", "HOSTS", "PORTS"),
+    *("DROP_PASSWORD", "PIN_PASSWORD"),
 )
 HOSTILE = (
     *("'; Remove-Item C:\\ -Recurse #", "$(Get-Process)", "`$x`n", 'a"b', "a|b;c&d", "@'", "'@", "''", "#>"),
@@ -90,7 +93,16 @@ def test_a_refusal_names_the_field_and_not_the_value(values: GuestValues, bad: s
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("azcopy_sha256", "abc"),
+        ("tools", {**TOOLS, "azcopy": Tool("https://example.org/a.zip", "abc")}),
+        ("tools", {**TOOLS, "caddy": Tool("file://x", "0" * 64)}),
+        ("tools", {}),
+        ("hyper_v", "maybe"),
+        ("blob_type", "append"),
+        ("services", ("mail",)),
+        ("hosts", {"web": "web.example.org"}),
+        ("ports", (0,)),
+        ("drop_password", "short"),
+        ("pin_password", ""),
         ("azure_sas_token", "?sv=1"),
         ("container_url", "https://a/vhdusb?sig=1"),
         ("container_url", "https://a/vhdusb/"),
@@ -99,17 +111,19 @@ def test_a_refusal_names_the_field_and_not_the_value(values: GuestValues, bad: s
         ("time_scale", "fast"),
     ],
 )
-def test_a_value_that_the_guest_cannot_use_is_refused(values: GuestValues, field: str, value: str) -> None:
+def test_a_value_that_the_guest_cannot_use_is_refused(values: GuestValues, field: str, value: Any) -> None:
     with pytest.raises(UsageError, match=field):
         render(replace(values, **{field: value}))
 
 
 def test_the_masked_script_has_no_secret(values: GuestValues) -> None:
-    masked = render_masked(replace(values, azcopy_url=f"https://mirror.example.org/a.zip?sig={MARKER}"))
+    mirror = {**TOOLS, "azcopy": Tool(f"https://mirror.example.org/a.zip?sig={MARKER}", "0" * 64)}
+    masked = render_masked(replace(values, tools=mirror))
     assert MARKER in render(values)
     assert MARKER not in masked
     assert dict(head(masked))["SNAPSHOT_URL"] == "***"
-    assert dict(head(masked))["AZCOPY_URL"] == "https://mirror.example.org/a.zip?***"
+    shown = json.loads(dict(head(masked))["TOOLS"])
+    assert shown["azcopy"]["url"] == "https://mirror.example.org/a.zip?***"
 
 
 def test_the_masked_script_shows_what_is_not_set(values: GuestValues) -> None:

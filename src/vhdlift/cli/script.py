@@ -10,6 +10,7 @@ from vhdlift.errors import ExitCode
 from vhdlift.guest.render import GuestValues, render_masked
 from vhdlift.model import CONTAINER
 from vhdlift.settings import load_settings
+from vhdlift.tools import TOOLS, Tool
 
 if TYPE_CHECKING:
     from vhdlift.settings import Settings
@@ -49,8 +50,7 @@ def values(settings: Settings) -> GuestValues:
         artefact_name=f"{source_vm}.vhd",
         source_vm=source_vm,
         target_size_bytes=str((settings.target_size_gib or 0) * GIB),
-        azcopy_url=settings.azcopy_url,
-        azcopy_sha256=settings.azcopy_sha256,
+        tools={**TOOLS, "azcopy": Tool(settings.azcopy_url, settings.azcopy_sha256)},
         sas_expires=NOT_YET,
         time_scale=f"{settings.time_scale:g}",
     )

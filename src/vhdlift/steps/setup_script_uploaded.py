@@ -19,6 +19,7 @@ from vhdlift.azure.storage import (
 )
 from vhdlift.errors import AzureRefused, Leftover, VhdliftError
 from vhdlift.guest.render import GuestValues, render
+from vhdlift.tools import TOOLS, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,8 +103,7 @@ async def _script(c: Context, life: timedelta) -> str:
             artefact_name=c.names.artefact,
             source_vm=spec.source_vm,
             target_size_bytes=str((spec.target_size_gib or 0) * GIB),
-            azcopy_url=settings.azcopy_url,
-            azcopy_sha256=settings.azcopy_sha256,
+            tools={**TOOLS, "azcopy": Tool(settings.azcopy_url, settings.azcopy_sha256)},
             sas_expires=_stamp(expires),
             time_scale=f"{settings.time_scale:g}",
         )

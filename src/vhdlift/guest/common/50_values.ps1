@@ -1,8 +1,23 @@
 # The values of the head of the setup script. On the disk they are sealed by DPAPI for SYSTEM alone.
 function Register-Secrets {
-    foreach ($name in @('SNAPSHOT_URL', 'AZURE_SAS_TOKEN', 'WEBHOOK_URL', 'WEBHOOK_SECRET')) {
+    foreach ($name in @('SNAPSHOT_URL', 'AZURE_SAS_TOKEN', 'WEBHOOK_URL', 'WEBHOOK_SECRET', 'DROP_PASSWORD', 'PIN_PASSWORD')) {
         [Vhdlift.Scrubber]::Add($script:Values[$name])
     }
+    foreach ($tool in (Get-TableValue -Name 'TOOLS').Values) {
+        [Vhdlift.Scrubber]::Add(([Uri]$tool['url']).Query)
+    }
+}
+
+# A value that is JSON, as a table.
+function Get-TableValue {
+    param([string]$Name)
+    return ConvertTo-Table -Value (ConvertFrom-Json -InputObject $script:Values[$Name])
+}
+
+# A value that is a list with commas between; nothing is an empty list.
+function Get-ListValue {
+    param([string]$Name)
+    return , @($script:Values[$Name].Split([char[]]',', [StringSplitOptions]::RemoveEmptyEntries))
 }
 
 function Save-Values {

@@ -85,7 +85,7 @@ function Send-ProgressBlob {
     Set-Blob -Name $name -Text (ConvertTo-JsonText -Value $Progress) -ContentType 'application/json'
 }
 
-# Waits for work on another thread and tells how far it is every minute.
+# Waits for work on another thread and tells every minute how far it is, or how long it takes if it does not say.
 function Wait-Work {
     param($Work, [string]$Phase, [string]$Verb)
     $clock = [Diagnostics.Stopwatch]::StartNew()
@@ -96,7 +96,7 @@ function Wait-Work {
         $seconds = $clock.Elapsed.TotalSeconds
         if ($seconds - $told -ge $script:HeartbeatSeconds * (Get-Scale)) {
             $told = $seconds
-            Send-Progress -Phase $Phase -State 'progress' -Message (Format-Rate -Verb $Verb -Work $Work -First $first -Seconds $seconds) -Done $Work.Done -Total $Work.Total
+            Send-Heartbeat -Work $Work -Phase $Phase -Verb $Verb -First $first -Seconds $seconds
         }
     }
     if ($Work.Error -ne '') {
@@ -104,8 +104,13 @@ function Wait-Work {
     }
 }
 
-function Format-Rate {
-    param([string]$Verb, $Work, [int64]$First, [double]$Seconds)
+function Send-Heartbeat {
+    param($Work, [string]$Phase, [string]$Verb, [int64]$First, [double]$Seconds)
+    if ($Work.Total -le 0) {
+        Send-Progress -Phase $Phase -State 'progress' -Message "$Verb for $([Math]::Round($Seconds / 60)) minutes"
+        return
+    }
     $rate = [Math]::Round(($Work.Done - $First) / 1e6 / $Seconds)
-    return "$Verb $(Format-Bytes -Bytes $Work.Done) of $(Format-Bytes -Bytes $Work.Total), $rate MB/s"
+    $message = "$Verb $(Format-Bytes -Bytes $Work.Done) of $(Format-Bytes -Bytes $Work.Total), $rate MB/s"
+    Send-Progress -Phase $Phase -State 'progress' -Message $message -Done $Work.Done -Total $Work.Total
 }

@@ -22,6 +22,7 @@ namespace Vhdlift
             start.CreateNoWindow = true;
             start.RedirectStandardOutput = true;
             start.RedirectStandardError = true;
+            start.RedirectStandardInput = true;
             foreach (DictionaryEntry pair in environment)
             {
                 start.EnvironmentVariables[(string)pair.Key] = Convert.ToString(pair.Value);
@@ -30,6 +31,9 @@ namespace Vhdlift
         }
 
         public int ExitCode { get; private set; }
+
+        // What the program reads from its standard input, such as a password, which no argument may hold.
+        public string Text = "";
 
         // The next line the program wrote, scrubbed; null when there is none now.
         public string NextLine()
@@ -63,6 +67,8 @@ namespace Vhdlift
                 process.Start();
                 process.BeginOutputReadLine();
                 process.BeginErrorReadLine();
+                process.StandardInput.Write(Text);
+                process.StandardInput.Close();
                 process.WaitForExit();
                 ExitCode = process.ExitCode;
             }

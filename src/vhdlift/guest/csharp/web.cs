@@ -97,8 +97,8 @@ namespace Vhdlift
             }
         }
 
-        // A download of unknown size straight to a file.
-        public static void Save(string url, string path, int timeoutMs)
+        // A download straight to a file; `tell` hears of every piece.
+        public static void Save(string url, string path, int timeoutMs, Action<long, long> tell)
         {
             HttpWebRequest request = Request("GET", url, timeoutMs);
             request.AllowAutoRedirect = true;
@@ -108,9 +108,20 @@ namespace Vhdlift
                 {
                     throw new IOException("the server answered " + (int)response.StatusCode);
                 }
+                byte[] buffer = new byte[65536];
+                Stream stream = response.GetResponseStream();
                 using (FileStream file = new FileStream(path, FileMode.Create, FileAccess.Write))
                 {
-                    response.GetResponseStream().CopyTo(file);
+                    int got;
+                    while ((got = stream.Read(buffer, 0, buffer.Length)) > 0)
+                    {
+                        file.Write(buffer, 0, got);
+                        tell(got, response.ContentLength);
+                    }
+                }
+                if (response.ContentLength >= 0 && new FileInfo(path).Length != response.ContentLength)
+                {
+                    throw new IOException("the answer ended before its " + response.ContentLength + " bytes");
                 }
             }
         }
@@ -152,6 +163,28 @@ namespace Vhdlift
                 if (response == null) { throw new IOException("no answer from " + request.RequestUri.Host + ": " + problem.Message); }
                 return response;
             }
+        }
+    }
+
+    // A download of a program, told about like all long work.
+    public sealed class SaveWork : Work
+    {
+        private readonly string url;
+        private readonly string path;
+
+        public SaveWork(string url, string path)
+        {
+            this.url = url;
+            this.path = path;
+        }
+
+        protected override void Do()
+        {
+            Web.Save(url, path, 120000, delegate(long got, long total)
+            {
+                Total = Math.Max(0, total);
+                Add(got);
+            });
         }
     }
 }
