@@ -16,6 +16,7 @@ from armlocal.auth import Tokens, login_routes
 from armlocal.control import control_routes
 from armlocal.dropping import Dropped, Unanswered
 from armlocal.errors import ArmError
+from armlocal.holding import Holding
 from armlocal.ids import SUBSCRIPTION_TYPE, ArmId, parse_id
 from armlocal.latencies import request_seconds
 from armlocal.lro import retry_headers
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from armlocal.dropping import Connections
     from armlocal.faults import Fault
@@ -194,7 +196,7 @@ def make_app(
     reset: Callable[[Router], Awaitable[None]],
     extra: Sequence[BaseRoute] = (),
     routes: Iterable[Routes] = ALL_ROUTES,
-) -> tuple[RequestLog, Router]:
+) -> tuple[ASGIApp, Router]:
     """The application, and the router to make the starting world with.
 
     Args:
@@ -219,4 +221,4 @@ def make_app(
             Route("/{path:path}", front.arm, methods=METHODS),
         ]
     )
-    return RequestLog(app, world), router
+    return Holding(RequestLog(app, world), world, connections, router.operation), router

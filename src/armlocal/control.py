@@ -1,6 +1,7 @@
 """`/_control/`: what a test asks of the stand-in itself, apart from Azure's protocol. No token is needed.
 
-`GET left`, `GET`/`POST`/`DELETE faults`, `POST reset`, `GET`/`POST knobs`, `POST delegation`.
+`GET left`, `GET`/`POST`/`DELETE faults`, `GET held`, `POST release`, `POST reset`, `GET`/`POST knobs`,
+`POST delegation`.
 """
 
 from __future__ import annotations
@@ -95,9 +96,28 @@ def control_routes(world: World, reset: Callable[[], Awaitable[None]]) -> list[R
 
     return [
         Route("/_control/left", get_left),
+        *_holding_routes(world),
         Route("/_control/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/_control/reset", post_reset, methods=["POST"]),
         Route("/_control/knobs", knobs, methods=["GET", "POST"]),
+    ]
+
+
+def _holding_routes(world: World) -> list[Route]:
+    """What is held, and its release: all of it, or `{"id": n}`; `{"lost": true}` lets it go nowhere."""
+
+    async def held(_: Request) -> Response:
+        return JSONResponse(world.faults.holds.told())
+
+    async def release(request: Request) -> Response:
+        raw = await request.body()
+        which = json.loads(raw) if raw else {}
+        gone = await world.faults.holds.release(which.get("id"), lost=bool(which.get("lost")))
+        return JSONResponse(gone)
+
+    return [
+        Route("/_control/held", held),
+        Route("/_control/release", release, methods=["POST"]),
     ]
 
 

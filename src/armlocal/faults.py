@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Kind = Literal["error", "throttle", "drop", "fail_at_end", "never_ends"]
+from armlocal.holding import Holds
+
+Kind = Literal["error", "throttle", "drop", "fail_at_end", "never_ends", "hold"]
 EVERY = 0
 
 
@@ -21,7 +23,8 @@ class Fault:
 
     Attributes:
         operation: which requests it counts, without regard to case.
-        kind: `error` answers with an error body; `throttle` with 429 and Retry-After; `drop` closes the
+        kind: `hold` lets it wait until it is released (`armlocal.holding`);
+            `error` answers with an error body; `throttle` with 429 and Retry-After; `drop` closes the
             connection without an answer; `fail_at_end` lets the operation start and end as Failed;
             `never_ends` lets it start and never end.
         nth: the how-manieth matching request since it was set; 0 for every one.
@@ -30,7 +33,7 @@ class Fault:
         code: ARM code of what is answered.
         message: its sentence.
         retry_after: seconds of the Retry-After header, sent as they are; None for no header (429: 1).
-        when: for `drop`: `before` or `after` the request took effect.
+        when: for `drop` and `hold`: `before` or `after` the request took effect.
         seen: matching requests so far.
         hits: how often it went off.
     """
@@ -95,10 +98,18 @@ class Faults:
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
+        self.holds = Holds()
 
     def strike(self, operation: str, resource_id: str) -> Fault | None:
         """Counts one request with every fault; the first that goes off, or None."""
-        struck = [fault for fault in self.all if fault.strikes(operation, resource_id)]
+        return self._first([fault for fault in self.all if fault.kind != "hold"], operation, resource_id)
+
+    def strike_hold(self, operation: str, resource_id: str) -> Fault | None:
+        """Counts one request with every hold; the first that goes off, or None."""
+        return self._first([fault for fault in self.all if fault.kind == "hold"], operation, resource_id)
+
+    def _first(self, faults: list[Fault], operation: str, resource_id: str) -> Fault | None:
+        struck = [fault for fault in faults if fault.strikes(operation, resource_id)]
         if not struck:
             return None
         struck[0].hits += 1

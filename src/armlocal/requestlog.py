@@ -48,6 +48,7 @@ class RequestLog:
         path = _SECRET.sub(r"\1*", scope["path"] + ("?" + query if query else ""))
         line = {
             "time": time,
+            "operation": scope.get("operation", ""),
             "method": scope["method"],
             "path": path,
             "status": status,
