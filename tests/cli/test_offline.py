@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -25,9 +26,44 @@ def test_plan_shows_every_step_with_its_needs(vhdlift: Command) -> None:
     """`plan` needs no sign-in: it lists the steps in order, and what each waits for."""
     told = vhdlift("plan", env=ENOUGH)
     assert (told.code, told.err) == (0, "")
-    rows = [line.split(maxsplit=2) for line in told.out.splitlines() if re.match(r"\d", line)]
-    assert (rows[0], rows[-1][1], len(rows)) == (["1", "source_inspected"], "completed", 24)
-    assert ["3", "source_stopped", "source_inspected"] in rows
+    rows = [line.split() for line in told.out.splitlines() if re.match(r"\d", line)]
+    assert (rows[0][:2], rows[-1][1], len(rows)) == (["1", "source_inspected"], "completed", 24)
+    assert ["3", "source_stopped", "0:01", "0:24", "source_inspected"] in rows
+
+
+def test_plan_marks_the_critical_path(vhdlift: Command) -> None:
+    """A larger disk makes the export longer, which the whole run waits for."""
+    small, large = (
+        json.loads(vhdlift("plan", "--json", "--used-gib", gib, "--disk-gib", "256", env=ENOUGH).out)
+        for gib in ("10", "200")
+    )
+    steps = small["estimate"]["steps"]
+    assert steps["vm_created"]["critical"]
+    assert steps["vhd_exported"]["critical"]
+    assert not steps["source_stopped"]["critical"]
+    assert large["estimate"]["seconds"] > small["estimate"]["seconds"] + 3600
+
+
+def test_plan_says_what_it_costs_and_where_the_prices_are_from(vhdlift: Command) -> None:
+    """The table has a date, and the VM is by far the most of what a month costs."""
+    told = json.loads(vhdlift("plan", "--json", env=ENOUGH).out)["estimate"]
+    assert told["prices"]["as_of"]
+    assert max(told["costs"], key=lambda row: row["month"] or 0)["what"] == "the VM (Standard_D4s_v5) running"
+
+
+def test_a_size_without_a_price_is_said(vhdlift: Command) -> None:
+    """What the table does not know is not counted as nothing."""
+    assert "not in the table" in vhdlift("plan", "--vm-size", "Standard_M416s_v2", env=ENOUGH).out
+
+
+def test_a_price_table_that_is_wrong_is_refused(vhdlift: Command, tmp_path: Path) -> None:
+    """Each key that is missing or of another kind is named; nothing else happens."""
+    own = tmp_path / "prices.json"
+    own.write_text('{"currency": 7}')
+    told = vhdlift("plan", "--prices", str(own), env=ENOUGH)
+    assert told.code == 2
+    assert "currency" in told.err
+    assert "vm_per_core_hour" in told.err
 
 
 def test_plan_names_everything_that_would_be_made(vhdlift: Command) -> None:

@@ -1,64 +1,92 @@
-"""`vhdlift plan`: what a run would do and make, told without asking anyone."""
+"""`vhdlift plan`: what a run would do and make, how long and for how much, told without asking anyone."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path  # noqa: TC003  # typer reads it
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from vhdlift.cli import estimate as estimates
 from vhdlift.cli import output
 from vhdlift.cli.machinery import current_plan
 from vhdlift.cli.taking import AsJson, takes_settings
 from vhdlift.errors import ExitCode
+from vhdlift.forecast.costs import price_table
 from vhdlift.model import CONTAINER, SERVICES, Run
 from vhdlift.settings import load_settings
 
 if TYPE_CHECKING:
     from vhdlift.cli.board import Plan
+    from vhdlift.cli.estimate import Estimate
 
 OF_THE_SOURCE = "where the source VM is"
 OF_THE_RUN = "..."
 
 
 @takes_settings()
-def plan(given: dict[str, Any], as_json: AsJson = False) -> int:
-    """Show the steps of a run, what each waits for, and the name of everything that would be made.
+def plan(
+    given: dict[str, Any],
+    disk_gib: Annotated[
+        float | None,
+        typer.Option("--disk-gib", min=1, help="The size of the source's OS disk. [default: 127, as usual]"),
+    ] = None,
+    used_gib: Annotated[
+        float | None,
+        typer.Option("--used-gib", min=1, help="How much of it holds data. [default: half]"),
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", help="A price table (JSON) in place of the list prices.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show the steps of a run, when each starts, the names of all that would be made, and the expected cost.
 
     Nothing is touched and nobody is asked, so no sign-in is needed. Names that end in ... are completed
-    from the id that a run gets when it starts.
+    from the id that a run gets when it starts. Durations are from recorded times and the disk's size.
     """
+    assumed = estimates.Assumed(disk_gib, used_gib, price_table(prices))
     settings = load_settings(given, for_run=True)
     spec = settings.spec(location=settings.location or OF_THE_SOURCE)
     run = Run("0" * 26, spec, "1970-01-01T00:00:00Z", "")
     steps = current_plan()
+    made = estimates.estimate(spec, steps, assumed)
     if as_json:
-        output.emit("result", {**as_data(run, steps), "exit_code": int(ExitCode.COMPLETED)})
+        output.emit("result", {**as_data(run, steps, made), "exit_code": int(ExitCode.COMPLETED)})
         return int(ExitCode.COMPLETED)
-    for line in lines(run, steps):
+    for line in lines(run, steps, made):
         output.write(line)
     return int(ExitCode.COMPLETED)
 
 
-def as_data(run: Run, steps: Plan) -> dict[str, Any]:
-    """Steps and names as plain data."""
+def as_data(run: Run, steps: Plan, made: Estimate) -> dict[str, Any]:
+    """Steps, names and estimate as plain data."""
     return {
         "steps": [{"name": name, "needs": list(needs)} for name, needs in steps.items()],
         "names": dict(names(run)),
         "spec": run.spec.to_json(),
+        "estimate": estimates.as_data(made),
     }
 
 
-def lines(run: Run, steps: Plan) -> list[str]:
-    """Steps and names as two tables."""
+def lines(run: Run, steps: Plan, made: Estimate) -> list[str]:
+    """Steps, names and costs as three tables."""
     spec = run.spec
+    total = f"About {estimates.clock(made.seconds)} for"
     head = f"{spec.source_vm} -> {spec.vm_name} in {spec.resource_group}, {spec.location}"
-    rows = [(str(number), name, ", ".join(needs)) for number, (name, needs) in enumerate(steps.items(), 1)]
     return [
         head,
         "",
-        *output.table(("", "step", "waits for"), rows),
+        *output.table(("", "step", "starts", "takes", "waits for"), estimates.step_rows(steps, made)),
+        "",
+        f"{total} a disk of {made.disk_gib:g} GiB that holds {made.used_gib:g} GiB.",
+        "Steps with a * are the critical path: the run ends later when they do.",
         "",
         *output.table(("what is made", "name"), [(what, name) for what, name in names(run)]),
+        "",
+        *estimates.cost_lines(made),
     ]
 
 

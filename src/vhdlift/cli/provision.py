@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vhdlift.cli import output
+from vhdlift.cli.estimate import Assumed, estimate
 from vhdlift.cli.following import follow
 from vhdlift.cli.machinery import Machinery, real
 from vhdlift.cli.password import with_password
@@ -90,10 +91,11 @@ async def _look(settings: Settings, machinery: Machinery, as_json: bool) -> tupl
 
 
 def _tell_plan(run: Run, machinery: Machinery, warnings: list[dict[str, str]], as_json: bool) -> int:
+    made = estimate(run.spec, machinery.plan, Assumed())
     if as_json:
-        output.emit("result", {**plan_data(run, machinery.plan), "findings": warnings, "exit_code": 0})
+        output.emit("result", {**plan_data(run, machinery.plan, made), "findings": warnings, "exit_code": 0})
         return int(ExitCode.COMPLETED)
-    for line in plan_lines(run, machinery.plan):
+    for line in plan_lines(run, machinery.plan, made):
         output.write(line)
     output.print_success("Nothing speaks against this run. Nothing was touched.")
     return int(ExitCode.COMPLETED)
