@@ -5,26 +5,21 @@ The management SDKs are large, so each is imported when its client is first used
 
 from __future__ import annotations
 
-import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import ClientSession, DummyCookieJar, TCPConnector
-from azure.core.pipeline.policies import AsyncRetryPolicy
-from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
-
-from vhdlift.azure.failures import is_untrusted
+from vhdlift.azure.patience import TRIES
+from vhdlift.azure.retries import ServiceRetryPolicy
+from vhdlift.azure.signin import RenewingTokenPolicy, credential_for
+from vhdlift.azure.transport import OneHostPolicy, SharedTransport, SignInTransport, connections
 from vhdlift.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.core.pipeline import PipelineResponse
     from azure.mgmt.compute.aio import ComputeManagementClient
     from azure.mgmt.dns.aio import DnsManagementClient
     from azure.mgmt.network.aio import NetworkManagementClient
@@ -32,14 +27,8 @@ if TYPE_CHECKING:
     from azure.mgmt.storage.aio import StorageManagementClient
     from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
+    from vhdlift.azure.signin import RenewableCredential
     from vhdlift.settings import Settings
-
-LONGEST_RETRY_AFTER = 15 * 60.0
-"""Seconds of a service's Retry-After that are still obeyed; a longer one is an error at once."""
-
-_CONNECT_SECONDS = 30
-_READ_SECONDS = 120
-_RETRIES = 8
 
 
 @dataclass(frozen=True)
@@ -70,68 +59,6 @@ CLOUDS = {
 }
 
 
-class ServiceRetryPolicy(AsyncRetryPolicy[Any, Any]):
-    """azure-core's retry, with what this tool's calls allow.
-
-    Every call of this tool may be repeated, POST included (stop, start, grant access, list keys), so a
-    connection that broke after the request was sent is retried for all methods. The service's
-    Retry-After is obeyed up to `LONGEST_RETRY_AFTER`; our own back-off is multiplied by `scale`.
-    """
-
-    def __init__(self, scale: float, lost_connections: int = _RETRIES) -> None:
-        super().__init__(
-            retry_total=_RETRIES,
-            retry_status=_RETRIES,
-            retry_connect=lost_connections,
-            retry_read=lost_connections,
-            retry_backoff_factor=0.5 * scale,
-            retry_backoff_max=30 * scale,
-        )
-
-    def _is_method_retryable(self, settings: Any, request: Any, response: Any = None) -> bool:  # noqa: ARG002
-        return True
-
-    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
-        """Whether to ask again: never when the service wants more patience than a run has."""
-        asked_for = self.get_retry_after(response)
-        if asked_for is not None and asked_for > LONGEST_RETRY_AFTER:
-            return False
-        return bool(super().is_retry(settings, response))
-
-    def increment(
-        self, settings: dict[str, Any], response: Any = None, error: Exception | None = None
-    ) -> bool:
-        """Whether another try is left; none when the other side's certificate is not to be trusted."""
-        return not is_untrusted(error) and bool(super().increment(settings, response, error))
-
-
-class SharedTransport(AsyncHttpTransport[Any, Any]):
-    """One pool of connections for many clients: closing a client does not close the pool."""
-
-    def __init__(self, pool: AioHttpTransport) -> None:
-        self._pool = pool
-
-    async def send(self, request: Any, **kwargs: Any) -> Any:
-        """Send a request through the pool."""
-        return await self._pool.send(request, **kwargs)
-
-    async def sleep(self, duration: float) -> None:
-        """Wait, for retries."""
-        await self._pool.sleep(duration)
-
-    async def open(self) -> None:
-        """Nothing: the pool is open."""
-
-    async def close(self) -> None:
-        """Nothing: whoever opened the pool closes it."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-
 class Azure:
     """The clients of one subscription; open it with `open_clients`.
 
@@ -145,7 +72,7 @@ class Azure:
         subscription_id: str,
         scale: float,
         cloud: Cloud,
-        credential: AsyncTokenCredential,
+        credential: RenewableCredential,
         transport: SharedTransport,
     ) -> None:
         self.subscription_id = subscription_id
@@ -212,11 +139,17 @@ class Azure:
     def _blob_options(self) -> dict[str, Any]:
         from azure.storage.blob.aio import LinearRetry  # noqa: PLC0415
 
-        retry = LinearRetry(retry_total=_RETRIES)
+        retry = LinearRetry(retry_total=TRIES)
         # The class says whole seconds; it only ever draws a random number around them.
         retry.backoff = 3 * self.scale  # type: ignore[assignment]
         retry.random_jitter_range = 1 * self.scale  # type: ignore[assignment]
-        return {"transport": self._transport, "retry_policy": retry, "user_agent": _user_agent()}
+        return {
+            "transport": self._transport,
+            "retry_policy": retry,
+            # What is uploaded may hold secrets, and would go along.
+            "permit_redirects": False,
+            "user_agent": _user_agent(),
+        }
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -225,17 +158,23 @@ class Azure:
             "base_url": self._cloud.arm,
             "credential_scopes": [self._cloud.scope],
             "transport": self._transport,
+            "authentication_policy": RenewingTokenPolicy(self._credential, self._cloud.scope),
+            "redirect_policy": OneHostPolicy(self._cloud.arm),
             "retry_policy": ServiceRetryPolicy(self.scale),
             "user_agent": _user_agent(),
         }
 
 
 @asynccontextmanager
-async def open_clients(settings: Settings) -> AsyncIterator[Azure]:
+async def open_clients(settings: Settings, read_seconds: float | None = None) -> AsyncIterator[Azure]:
     """Open the clients for the settings' cloud and subscription, and close them at the end.
 
     The credential is the service principal of the settings when tenant, id and secret are all given,
     otherwise azure-identity's default chain. Nothing is sent before the first call.
+
+    Args:
+        settings: cloud, subscription, credential, time scale.
+        read_seconds: silence after which an answer is given up; None for the usual.
 
     Raises:
         UsageError: no subscription is named.
@@ -244,9 +183,9 @@ async def open_clients(settings: Settings) -> AsyncIterator[Azure]:
         raise UsageError(["AZURE_SUBSCRIPTION_ID: no subscription is named"])
     cloud = _cloud(settings)
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(_connections(settings, cloud))
+        pool = await stack.enter_async_context(connections(settings, cloud.arm, read_seconds))
         transport = SharedTransport(pool)
-        credential = _credential(settings, cloud, transport)
+        credential = credential_for(settings, cloud.authority, SignInTransport(pool))
         stack.push_async_callback(credential.close)
         yield Azure(settings.subscription_id, settings.time_scale, cloud, credential, transport)
 
@@ -257,52 +196,6 @@ def _cloud(settings: Settings) -> Cloud:
         return Cloud(arm, f"{arm}/.default", settings.authority_host or CLOUDS["public"].authority)
     known = CLOUDS[settings.cloud]
     return Cloud(known.arm, known.scope, settings.authority_host or known.authority)
-
-
-def _connections(settings: Settings, cloud: Cloud) -> AioHttpTransport:
-    """A pool of connections.
-
-    The certificates to trust are given to the pool and not to each request: azure-core would read them
-    anew for every request, and no two requests could then share a connection.
-    """
-    session = ClientSession(
-        connector=TCPConnector(ssl=_trust(settings)),
-        # A proxy of the environment cannot reach this machine's own loopback.
-        trust_env=urlsplit(cloud.arm).hostname not in {"127.0.0.1", "localhost", "::1"},
-        cookie_jar=DummyCookieJar(),
-        auto_decompress=False,
-    )
-    return AioHttpTransport(
-        session=session,
-        connection_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        use_env_settings=False,
-    )
-
-
-def _trust(settings: Settings) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(settings.ca_bundle) if settings.ca_bundle else None)
-
-
-def _credential(settings: Settings, cloud: Cloud, transport: SharedTransport) -> Any:
-    from azure.identity.aio import ClientSecretCredential, DefaultAzureCredential  # noqa: PLC0415
-
-    secret = settings.client_secret
-    if settings.tenant_id and settings.client_id and secret:
-        return ClientSecretCredential(
-            settings.tenant_id,
-            settings.client_id,
-            secret.get_secret_value(),
-            authority=cloud.authority,
-            disable_instance_discovery=settings.cloud == "custom",
-            transport=transport,
-            # The call that needs the token is repeated anyway when the login endpoint cannot be reached.
-            retry_policy_class=lambda **_: ServiceRetryPolicy(settings.time_scale, lost_connections=1),
-        )
-    verify = str(settings.ca_bundle) if settings.ca_bundle else True
-    # By itself it reads the environment only, and so misses an identity that is named in a file.
-    named = {"managed_identity_client_id": settings.client_id} if settings.client_id else {}
-    return DefaultAzureCredential(authority=cloud.authority, connection_verify=verify, **named)
 
 
 def _user_agent() -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.core.polling.base_polling import BadStatus, OperationFailed
+from azure.core.exceptions import AzureError, DecodeError, HttpResponseError, ResourceNotFoundError
+from azure.core.polling.base_polling import BadResponse, BadStatus, OperationFailed
 from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 
+from vhdlift.azure.failures import UNREADABLE_ERRORS, OperationGoneError, is_passing, translated
+from vhdlift.azure.patience import cover, retry_after
 from vhdlift.azure.values import text
 
 if TYPE_CHECKING:
@@ -90,6 +93,9 @@ _GROWTH = 1.5
 _SLOWEST = 15.0
 # With a watch, the operation itself is asked only after so many pauses: only it tells of a failure.
 _RARELY = 4
+_FINE = frozenset({200, 201, 202, 204})
+_ACCEPTED, _NOT_FOUND = 202, 404
+_FAILED = frozenset({"failed", "canceled"})
 
 
 class Pace:
@@ -151,14 +157,24 @@ class Polling(AsyncARMPolling):
     often long for what is being made (35 s for a VM that takes 60), so a `Watch` reads the resource
     itself in the meantime, which no Retry-After is about: a resource that is as it should be ends the
     wait, and is the result. The operation is then asked more rarely, to see whether it failed.
+
+    An answer that is lost or cannot be read leaves the operation where it was, for `patience` seconds. An
+    operation that nobody knows any more (404) is told by its resource: one that is there and ready, or
+    gone, is the end; Failed is a failure; what still moves is waited for. What the resource cannot tell
+    (the answer of an action) has to be asked for once more: `OperationGoneError`.
     """
 
-    def __init__(self, pace: Pace, watch: Watch | None = None) -> None:
+    def __init__(self, pace: Pace, watch: Watch | None = None, patience: float = 0.0) -> None:
         super().__init__(timeout=0)
         self._pace = pace
         self._watch = watch
+        self._patience = patience
         self._seen: Seen | None = None
-        self._began = asyncio.get_running_loop().time()
+        self._gone = False
+        self._read = False
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
+        self._troubled: float | None = None
 
     def resource(self) -> Any:
         """What the operation made, or what the watch saw."""
@@ -167,23 +183,32 @@ class Polling(AsyncARMPolling):
     async def _poll(self) -> None:
         while not self.finished():
             await self._delay()
+            if self._seen is None:
+                await self._ask_patiently()
             if self._seen is not None:
                 self._status = "Succeeded"
                 return
-            await self.update_status()
         if self.status().lower() != "succeeded":
             raise OperationFailed
-        final = self._operation.get_final_get_url(self._pipeline_response)
+        final = None if self._read else self._operation.get_final_get_url(self._pipeline_response)
         if final:
-            self._pipeline_response = await self.request_status(final)
-            status = self._pipeline_response.http_response.status_code
-            if status not in {200, 201, 202, 204}:
-                raise BadStatus(f"the result of the operation could not be read: HTTP {status}")
+            await self._read_result(final)
+
+    async def _read_result(self, url: str) -> None:
+        answer = await self.request_status(url)
+        status = answer.http_response.status_code
+        if status == _NOT_FOUND and self._request.method == "POST":
+            raise OperationGoneError("the result of the operation is not known any more")
+        self._pipeline_response = answer
+        if status not in _FINE:
+            raise BadStatus(f"the result of the operation could not be read: HTTP {status}")
 
     async def _delay(self) -> None:
-        clock = asyncio.get_running_loop().time
+        clock = self._clock
         pause = self._pace.pause(clock() - self._began)
-        end = clock() + (self._extract_delay() or (_RARELY * pause if self._watch else pause))
+        wish = 0.0 if self._gone or self._troubled else self._extract_delay()
+        cover(wish)
+        end = clock() + (wish or (_RARELY * pause if self._watch and not self._gone else pause))
         while self._watch is not None and clock() + pause < end:
             await asyncio.sleep(pause)
             await self._look(self._watch)
@@ -192,6 +217,9 @@ class Polling(AsyncARMPolling):
             pause = self._pace.pause(clock() - self._began)
         await asyncio.sleep(max(0.0, end - clock()))
 
+    def _extract_delay(self) -> float:
+        return retry_after(self._pipeline_response.http_response.headers) or 0.0
+
     async def _look(self, watch: Watch) -> None:
         try:
             there = await watch.get()
@@ -199,9 +227,79 @@ class Polling(AsyncARMPolling):
         except ResourceNotFoundError:
             # Right after a create call a resource may not be listed yet; the operation will tell.
             self._seen = Seen(None) if watch.until_gone else None
-        except AzureError:
+        except (AzureError, *UNREADABLE_ERRORS):
             # Whatever it is, the operation will tell it in full.
             self._watch = None
+
+    async def _ask_patiently(self) -> None:
+        """Ask how it stands; an answer that says nothing leaves the operation where it was, for a while."""
+        try:
+            await (self._ask_elsewhere() if self._gone else self._ask())
+        except OperationGoneError:
+            raise
+        except (AzureError, *UNREADABLE_ERRORS) as error:
+            now = self._clock()
+            self._troubled = self._troubled or now
+            if not is_passing(translated(error, "")) or now - self._troubled >= self._patience:
+                raise
+        else:
+            self._troubled = None
+
+    async def _ask(self) -> None:
+        answer = await self.request_status(self._operation.get_polling_url())
+        status = answer.http_response.status_code
+        self._gone = status == _NOT_FOUND
+        if self._gone:
+            return
+        if status not in _FINE:
+            raise HttpResponseError(response=answer.http_response)
+        try:
+            stands = self._operation.get_status(answer)
+        except BadResponse as error:
+            raise DecodeError(str(error)) from error
+        if not isinstance(stands, str):
+            raise DecodeError("the operation's status is no text")
+        self._pipeline_response, self._status = answer, stands
+
+    @property
+    def _request(self) -> Any:
+        return self._initial_response.http_response.request
+
+    async def _ask_elsewhere(self) -> None:
+        """How it stands, by the resource; by the operation's result where the request was an action."""
+        if self._watch is not None:
+            await self._look(self._watch)
+            if self._seen is not None:
+                return
+        action = self._request.method == "POST"
+        url = getattr(self._operation, "_location_url", None) if action else self._request.url
+        if not url:
+            raise OperationGoneError("the operation is not known any more")
+        answer = await self.request_status(url)
+        status = answer.http_response.status_code
+        if status == _NOT_FOUND and self._request.method == "DELETE":
+            self._seen = Seen(None)
+        elif status == _NOT_FOUND:
+            raise OperationGoneError("the operation is not known any more")
+        elif status not in _FINE:
+            raise HttpResponseError(response=answer.http_response)
+        elif action:
+            self._status = "InProgress" if status == _ACCEPTED else "Succeeded"
+            self._pipeline_response, self._read = answer, True
+        else:
+            self._judge(answer)
+
+    def _judge(self, answer: Any) -> None:
+        """The resource as the operation left it, or as it is while the operation goes on."""
+        body = json.loads(answer.http_response.text())
+        state = str((body.get("properties") or {}).get("provisioningState") or "Succeeded").lower()
+        if state in _FAILED:
+            raise OperationGoneError(f"it ended as {state}, and no reason is known any more", again=False)
+        if state != "succeeded":
+            return
+        if self._request.method == "DELETE":
+            raise OperationGoneError("the operation is not known any more, and the resource is still there")
+        self._status, self._pipeline_response, self._read = "Succeeded", answer, True
 
 
 def state_of(resource: Any) -> str:

@@ -17,17 +17,19 @@ for ever.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
-from vhdlift.azure.failures import is_busy, translated
+from vhdlift.azure.failures import UNREADABLE_ERRORS, is_busy, translated
+from vhdlift.azure.patience import LONGEST_RETRY_AFTER, Call, awaiting, retry_after, spoken
 from vhdlift.azure.polling import KINDS, Kind, KindName, Pace, Polling, Watch
-from vhdlift.errors import TookTooLong
+from vhdlift.errors import AzureRefused, TookTooLong
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
     from azure.core.polling import AsyncLROPoller
 
@@ -63,9 +65,10 @@ async def finished(
     """
 
     async def once(state: _State) -> T:
-        polling = Polling(Pace(KINDS[kind].typical, scale), watch)
-        state.polling = polling
+        polling = Polling(Pace(KINDS[kind].typical, scale), watch, KINDS[kind].patience * scale)
+        state.polling, state.call.begun = polling, False
         poller = await _unbroken(begin(*args, polling=polling, **kwargs))
+        state.call.begun = True
         return await poller.result()
 
     return await _patiently(once, what, KINDS[kind], scale)
@@ -144,20 +147,22 @@ async def until(
     began = loop.time()
     pace = Pace(KINDS[kind].typical if typical is None else typical, scale)
     deadline = _deadline(KINDS[kind], scale)
-    while True:
-        answer = await look()
-        if answer is not None:
-            return answer
-        elapsed = loop.time() - began
-        if elapsed > deadline:
-            raise TookTooLong(f"{what} took longer than {_spoken(deadline)}")
-        await asyncio.sleep(pace.pause(elapsed))
+    with awaiting(what, scale) as call:
+        while True:
+            answer = await look()
+            if answer is not None:
+                return answer
+            elapsed = loop.time() - began - call.asked
+            if elapsed > deadline:
+                raise TookTooLong(f"{what} took longer than {spoken(deadline + call.asked)}")
+            await asyncio.sleep(pace.pause(elapsed))
 
 
 @dataclass
 class _State:
     """What is being waited for right now, for the sentence of a passed deadline."""
 
+    call: Call
     polling: Polling | None = None
     busy: str = ""
 
@@ -176,24 +181,44 @@ async def _patiently(once: Callable[[_State], Awaitable[T]], what: str, kind: Ki
     began = loop.time()
     deadline = _deadline(kind, scale)
     pace = Pace(kind.typical, scale)
-    state = _State()
+    async with _limit(what, scale, deadline) as state:
+        while True:
+            try:
+                return await once(state)
+            except (AzureError, *UNREADABLE_ERRORS) as error:
+                refusal = translated(error, what)
+                waited = loop.time() - began - state.call.asked
+                left = kind.patience * scale - waited
+                wish = _wish(error)
+                helps = is_busy(refusal, deleting=kind.deletes, insisting=kind.insists)
+                if left <= 0 or not helps or wish > LONGEST_RETRY_AFTER:
+                    raise refusal from error
+                assert isinstance(refusal, AzureRefused)
+                state.busy = refusal.sentence
+                if wish:
+                    await state.call.obey(wish, f"{refusal.status} {refusal.code}")
+                else:
+                    await state.call.busy(waited, left, refusal.sentence, refusal.code)
+                await asyncio.sleep(wish or pace.pause(waited))
+
+
+@asynccontextmanager
+async def _limit(what: str, scale: float, deadline: float) -> AsyncIterator[_State]:
+    """A deadline that waits at the service's own wish put off.
+
+    Raises:
+        TookTooLong: it struck; says the last known state.
+    """
     try:
         async with asyncio.timeout(deadline) as limit:
-            while True:
-                try:
-                    return await once(state)
-                except AzureError as error:
-                    refusal = translated(error, what)
-                    elapsed = loop.time() - began
-                    helps = is_busy(refusal, deleting=kind.deletes, insisting=kind.insists)
-                    if elapsed >= kind.patience * scale or not helps:
-                        raise refusal from error
-                    state.busy = refusal.sentence
-                    await asyncio.sleep(_retry_after(error) or pace.pause(elapsed))
+            with awaiting(what, scale, limit) as call:
+                state = _State(call)
+                yield state
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise TookTooLong(f"{what} took longer than {_spoken(deadline)}; {state.spoken()}") from error
+        all_told = spoken(deadline + call.asked)
+        raise TookTooLong(f"{what} took longer than {all_told}; {state.spoken()}") from error
 
 
 async def _unbroken(request: Awaitable[T]) -> T:
@@ -215,21 +240,7 @@ def _deadline(kind: Kind, scale: float) -> float:
     return max(kind.deadline * scale, min(_SHORTEST_DEADLINE, kind.deadline / 60))
 
 
-def _retry_after(error: AzureError) -> float | None:
-    """Seconds that the service asked for in an error's headers."""
+def _wish(error: Exception) -> float:
+    """Seconds that the service asked for in an error's headers; 0 for none."""
     response = error.response if isinstance(error, HttpResponseError) else None
-    if response is None:
-        return None
-    headers: Mapping[str, str] = getattr(response, "headers", {})
-    headers = {str(name).lower(): str(value) for name, value in headers.items()}
-    try:
-        if "retry-after" in headers:
-            return float(headers["retry-after"])
-        return float(headers["x-ms-retry-after-ms"]) / 1000
-    except (KeyError, ValueError):
-        return None
-
-
-def _spoken(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} minutes" if minutes > 1 else f"{round(seconds)} seconds"
+    return retry_after(getattr(response, "headers", {})) or 0.0

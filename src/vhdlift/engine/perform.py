@@ -10,10 +10,12 @@ import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from vhdlift.azure.patience import heard_by
 from vhdlift.engine import runtime
 from vhdlift.errors import Leftover, StepWarning, VhdliftError
 from vhdlift.model import Event, Run, State, Status
@@ -60,9 +62,11 @@ class Teller:
         event = Event(self.run.id, 0, status, self.step, state, said, "", extra)
         await asyncio.to_thread(self.rt.store.add_event, key, event)
 
-    async def progress(self, message: str, details: dict[str, Any]) -> None:
+    async def progress(
+        self, message: str, details: dict[str, Any], *, status: Status = "provisioning"
+    ) -> None:
         """What a step under way has to say."""
-        await self.tell("progress", message, details)
+        await self.tell("progress", message, details, status=status)
 
     async def ledger(self, resource_id: str) -> None:
         """Note what is about to be made."""
@@ -109,7 +113,8 @@ async def undo(run_data: Mapping[str, Any], name: str, status: Status) -> list[d
     try:
         async with rt.open_clients(rt.settings) as azure:
             recorded = await asyncio.to_thread(rt.store.facts, run.id)
-            left = await step.undo(_context(teller, azure, recorded))
+            with heard_by(partial(teller.progress, status=status)):
+                left = await step.undo(_context(teller, azure, recorded))
     except VhdliftError as problem:
         left = [_not_undone(run, name, problem.sentence)]
     except Exception as problem:  # the other steps must still be undone
@@ -121,7 +126,8 @@ async def undo(run_data: Mapping[str, Any], name: str, status: Status) -> list[d
 
 async def _do(rt: Runtime, teller: Teller, step: Step, facts: Mapping[str, Any]) -> dict[str, Any]:
     async with rt.open_clients(rt.settings) as azure:
-        return await step.do(_context(teller, azure, facts))
+        with heard_by(teller.progress):
+            return await step.do(_context(teller, azure, facts))
 
 
 def _context(teller: Teller, azure: Any, facts: Mapping[str, Any]) -> Context:
