@@ -15,6 +15,12 @@ SCHEMA = 1
 RUN_TAG = "vhdlift-run"
 EXPIRES_TAG = "vhdlift-expires"
 VERSION_TAG = "vhdlift-version"
+SOURCE_TAG = "vhdlift-source"
+POWER_TAG = "vhdlift-source-power"
+NEVER = "never"
+"""What the tag of the expiry says when there is none."""
+GIVEN_BACK = "given back"
+"""What the tag of the source VM's power state says once the VM has it again."""
 SERVICES = ("pin", "drop", "web")
 CONTAINER = "vhdusb"
 
@@ -28,7 +34,8 @@ class Spec:
     """What the user asked for, checked and complete; sizes in GiB unless the name says otherwise.
 
     `image` is `publisher:offer:sku:version`. `os_disk_gb` is Azure's diskSizeGB. `target_size_gib`
-    is the virtual size of the artefact, or None to keep the source's.
+    is the virtual size of the artefact, or None to keep the source's. `expires_after_days` is None for
+    never. `auto_shutdown` is `HH:MM` in the time zone beside it, which Windows names, or None.
     """
 
     subscription_id: str
@@ -54,6 +61,9 @@ class Spec:
     license_type: str | None = None
     verify: Literal["full", "structure"] = "full"
     link_days: int = 14
+    expires_after_days: int | None = 30
+    auto_shutdown: str | None = None
+    auto_shutdown_timezone: str = "UTC"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data with a schema number."""
@@ -84,14 +94,27 @@ class Run:
         return Names(self)
 
     @property
+    def expires(self) -> str:
+        """When `vhdlift gc` may remove what the run made: ISO 8601 in UTC, or `never`."""
+        days = self.spec.expires_after_days
+        if days is None:
+            return NEVER
+        end = datetime.fromisoformat(self.created_at) + timedelta(days=days)
+        return end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
     def tags(self) -> dict[str, str]:
-        """The user's tags and ours; on every resource from its first second."""
-        expires = datetime.fromisoformat(self.created_at) + timedelta(days=self.spec.link_days)
+        """The user's tags and ours; on every resource from its first second.
+
+        A tag's value has at most 256 characters and an ARM id may have more, so the source VM is told as
+        `GROUP/NAME` (155 at most; neither part can hold a slash), in the subscription of what is tagged.
+        """
         return {
             **self.spec.tags,
             RUN_TAG: self.id,
-            EXPIRES_TAG: expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            EXPIRES_TAG: self.expires,
             VERSION_TAG: self.version,
+            SOURCE_TAG: f"{self.spec.source_resource_group}/{self.spec.source_vm}",
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -110,6 +133,11 @@ class Run:
         return cls(data["id"], Spec.from_json(data["spec"]), data["created_at"], data["version"])
 
 
+def short_of(run_id: str) -> str:
+    """Eight lower-case characters that belong to the run of this id alone."""
+    return hashlib.sha256(run_id.encode()).hexdigest()[:8]
+
+
 @dataclass(frozen=True)
 class Names:
     """Names derived from the run's id and inputs, never from the clock or chance."""
@@ -119,7 +147,7 @@ class Names:
     @property
     def short(self) -> str:
         """Eight lower-case characters that belong to this run alone."""
-        return hashlib.sha256(self.run.id.encode()).hexdigest()[:8]
+        return short_of(self.run.id)
 
     @property
     def vm(self) -> str:
@@ -155,6 +183,11 @@ class Names:
     def nic(self) -> str:
         """The network interface."""
         return f"{self.vm}-nic"
+
+    @property
+    def schedule(self) -> str:
+        """The schedule that shuts the target VM down; Azure takes no other name for it."""
+        return f"shutdown-computevm-{self.vm}"
 
     @property
     def snapshot(self) -> str:

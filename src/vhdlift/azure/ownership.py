@@ -63,7 +63,12 @@ class Resource:
 
 def is_ours(tags: Mapping[str, str] | None, run_id: str) -> bool:
     """Whether a resource with these tags was made by this run."""
-    return (tags or {}).get(RUN_TAG) == run_id
+    return bool(run_id) and tag(tags, RUN_TAG) == run_id
+
+
+def tag(tags: Mapping[str, str] | None, name: str) -> str:
+    """The value of a tag, empty when it is not there; ARM may answer with other capitals in its name."""
+    return next((value for key, value in (tags or {}).items() if key.lower() == name.lower()), "")
 
 
 def arm_id(azure: Azure, group: str, provider_path: str = "") -> str:
@@ -180,18 +185,19 @@ async def inventory(azure: Azure, run_id: str, told: Sequence[str] = ()) -> list
     everything: list[Any] = [*resources, *groups]
     asked_for = {one.lower() for one in told}
     tagged = [str(item.id) for item in everything if is_ours(item.tags, run_id)]
-    there = await together(*(exists(azure, one) for one in told))
+    versions = Versions(azure)
+    there = await together(*(exists(azure, one, versions) for one in told))
     return [
         *(one for one, is_there in zip(told, there, strict=True) if is_there),
         *(one for one in tagged if one.lower() not in asked_for),
     ]
 
 
-async def exists(azure: Azure, resource_id: str) -> bool:
+async def exists(azure: Azure, resource_id: str, versions: Versions | None = None) -> bool:
     """Whether Azure still has the resource of that id, of whatever type; if it does not say, it has."""
     what = f"looking for {resource_id}"
     try:
-        version = await _api_version(azure, resource_id)
+        version = await (versions or Versions(azure)).of(resource_id)
         there = await found(
             azure.resources.resources.get_by_id,
             resource_id,
@@ -204,18 +210,37 @@ async def exists(azure: Azure, resource_id: str) -> bool:
     return there is not None
 
 
-async def _api_version(azure: Azure, resource_id: str) -> str:
-    """A version of the API that knows the type of a resource, or the type that it is a part of."""
-    _, _, path = resource_id.partition("/providers/")
-    if not path:
-        return _GROUP_VERSION
-    namespace, *rest = path.lower().split("/")
-    wanted = "/".join(rest[::2])
-    what = f"reading the types of {namespace}"
-    provider = await asked(azure.resources.providers.get, namespace, what=what, scale=azure.scale)
-    versions = {str(t.resource_type).lower(): t.api_versions or [] for t in provider.resource_types or []}
-    known = [name for name in versions if versions[name] and f"{wanted}/".startswith(f"{name}/")]
-    if not known:
-        raise AzureRefused(f"{what}: there is no {wanted}", "NotFound")
-    newest = sorted(versions[max(known, key=len)])
-    return next((v for v in reversed(newest) if "preview" not in v), newest[-1])
+class Versions:
+    """Which version of the API knows a resource; each provider is asked once."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+        self._types: dict[str, dict[str, list[str]]] = {}
+
+    async def of(self, resource_id: str) -> str:
+        """A version that knows the type of a resource, or the type that it is a part of.
+
+        Raises:
+            AzureRefused: there is no such type.
+            VhdliftError: the provider could not be asked.
+        """
+        _, _, path = resource_id.partition("/providers/")
+        if not path:
+            return _GROUP_VERSION
+        namespace, *rest = path.lower().split("/")
+        wanted = "/".join(rest[::2])
+        versions = await self._of_provider(namespace)
+        known = [name for name in versions if versions[name] and f"{wanted}/".startswith(f"{name}/")]
+        if not known:
+            raise AzureRefused(f"reading the types of {namespace}: there is no {wanted}", "NotFound")
+        newest = sorted(versions[max(known, key=len)])
+        return next((v for v in reversed(newest) if "preview" not in v), newest[-1])
+
+    async def _of_provider(self, namespace: str) -> dict[str, list[str]]:
+        if namespace not in self._types:
+            azure, what = self._azure, f"reading the types of {namespace}"
+            provider = await asked(azure.resources.providers.get, namespace, what=what, scale=azure.scale)
+            self._types[namespace] = {
+                str(t.resource_type).lower(): t.api_versions or [] for t in provider.resource_types or []
+            }
+        return self._types[namespace]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from vhdlift.azure.ownership import arm_id
 from vhdlift.azure.polling import Watch
 from vhdlift.azure.waiting import asked, finished, until
-from vhdlift.errors import AzureRefused, TookTooLong
+from vhdlift.errors import AzureRefused, Leftover, TookTooLong, VhdliftError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +136,31 @@ async def restart_vm(azure: Azure, group: str, name: str, wanted: Power, *, at_r
     if now != "running":
         raise TookTooLong(f"the VM {name} is {now} although Azure reported it started")
     return now
+
+
+async def give_back(azure: Azure, group: str, name: str, wanted: Power) -> list[Leftover]:
+    """Give the VM its recorded power state back; never raises for what Azure answers.
+
+    Returns:
+        The VM as a leftover when it does not have that state again.
+    """
+    try:
+        now = await restart_vm(azure, group, name, wanted)
+    except VhdliftError as error:
+        return [
+            not_given_back(azure, group, name, f"it was {wanted} and could not be given that back: {error}")
+        ]
+    if wanted == "stopped" and now == "deallocated":
+        return [
+            not_given_back(azure, group, name, "it was stopped with its place kept, and is deallocated now")
+        ]
+    return []
+
+
+def not_given_back(azure: Azure, group: str, name: str, reason: str) -> Leftover:
+    """The source VM as a leftover, with the command that starts it."""
+    resource_id = arm_id(azure, group, f"Microsoft.Compute/virtualMachines/{name}")
+    return Leftover(resource_id, reason, f"az vm start --ids {resource_id}")
 
 
 async def _changed(azure: Azure, group: str, name: str, begin: Callable[..., Any], wanted: Power) -> Power:

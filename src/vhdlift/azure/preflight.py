@@ -77,7 +77,7 @@ async def look(azure: Azure, spec: Spec, run: Run | None = None) -> list[Finding
         _answered("the source VM", preflight_source.questions(azure, spec)),
         _answered("the VM size and its quota", preflight_target.size(azure, spec)),
         _answered("the image", preflight_target.image(azure, spec)),
-        _answered("the resource providers", preflight_target.providers(azure)),
+        _answered("the resource providers", preflight_target.providers(azure, spec)),
         _answered("names that the run will use", preflight_names.resources(azure, spec, run)),
         _answered("the DNS zone", preflight_names.zone(azure, spec, run)),
     ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vhdlift.model import Spec
 
 PROVIDERS = ("Microsoft.Compute", "Microsoft.Network", "Microsoft.Storage")
+SCHEDULES = "Microsoft.DevTestLab"
 _TOTAL = "cores"
 
 
@@ -50,9 +51,10 @@ async def image(azure: Azure, spec: Spec) -> list[Finding]:
     ]
 
 
-async def providers(azure: Azure) -> list[Finding]:
+async def providers(azure: Azure, spec: Spec) -> list[Finding]:
     """Whether the subscription is registered with the providers of all that a run makes."""
-    answers = await together(*(_provider(azure, name) for name in PROVIDERS))
+    needed = (*PROVIDERS, *((SCHEDULES,) if spec.auto_shutdown else ()))
+    answers = await together(*(_provider(azure, name) for name in needed))
     return [finding for answer in answers for finding in answer]
 
 

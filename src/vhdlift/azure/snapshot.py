@@ -5,20 +5,25 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vhdlift.azure.ownership import Resource, arm_id, delete_now, is_ours, made
+import structlog
+
+from vhdlift.azure.ownership import Resource, arm_id, delete_now, is_ours, made, tag
 from vhdlift.azure.polling import Watch
 from vhdlift.azure.values import text
 from vhdlift.azure.waiting import finished, found
 from vhdlift.errors import AzureRefused, Leftover, VhdliftError
+from vhdlift.model import GIVEN_BACK, POWER_TAG
 from vhdlift.redaction import register
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from azure.mgmt.compute.models import Snapshot
 
     from vhdlift.azure.clients import Azure
     from vhdlift.model import Run
+
+log = structlog.get_logger("vhdlift.azure")
 
 LONGEST_ACCESS = 60 * 24 * 3600
 """Seconds that the service grants access for at most."""
@@ -28,7 +33,11 @@ _OPEN = frozenset({"activesas", "activesasfrozen"})
 
 def snapshot_of(azure: Azure, run: Run) -> Resource:
     """The run's snapshot: in the group of the target, named after the source VM."""
-    group, name = run.names.group, run.names.snapshot
+    return snapshot_at(azure, run.names.group, run.names.snapshot)
+
+
+def snapshot_at(azure: Azure, group: str, name: str) -> Resource:
+    """The snapshot of that name as a resource of a run."""
     snapshots = azure.compute.snapshots
     resource_id = arm_id(azure, group, f"Microsoft.Compute/snapshots/{name}")
     return Resource(
@@ -47,6 +56,7 @@ async def create_vm_snapshot_and_generate_sas(
     *,
     ledger: Callable[[str], Awaitable[None]],
     location: str = "",
+    power: str = "",
     seconds: int = 0,
 ) -> tuple[str, str]:
     """The run's snapshot of a disk, made or taken over, and a URL to read it if asked for.
@@ -58,6 +68,7 @@ async def create_vm_snapshot_and_generate_sas(
             disk is in use again.
         ledger: told the snapshot's id before it is made.
         location: the region of the disk.
+        power: the power state that the source VM is to be given back; noted in the snapshot's tags.
         seconds: for how long it is opened for reading, `LONGEST_ACCESS` at most; 0 leaves it closed.
 
     Returns:
@@ -67,13 +78,14 @@ async def create_vm_snapshot_and_generate_sas(
         AzureRefused: it is gone and must not be made again (code `SnapshotGone`).
         VhdliftError: what Azure answered.
     """
-    create = partial(_create, azure, run, disk_id, location)
+    tags = {**run.tags, **({POWER_TAG: power} if power else {})}
+    create = partial(_create, azure, run, disk_id, location, tags)
     there: Snapshot = await made(azure, snapshot_of(azure, run), run.id, ledger, create)
     url = await _generate_sas(azure, run, seconds) if seconds else ""
     return str(there.id), url
 
 
-async def _create(azure: Azure, run: Run, disk_id: str | None, location: str) -> Any:
+async def _create(azure: Azure, run: Run, disk_id: str | None, location: str, tags: Mapping[str, str]) -> Any:
     snapshot = snapshot_of(azure, run)
     if disk_id is None:
         raise AzureRefused(f"{snapshot.what} is gone", "SnapshotGone", 404)
@@ -81,7 +93,7 @@ async def _create(azure: Azure, run: Run, disk_id: str | None, location: str) ->
         azure.compute.snapshots.begin_create_or_update,
         run.names.group,
         run.names.snapshot,
-        _copy_of(disk_id, location, run),
+        _copy_of(disk_id, location, tags),
         what=f"making {snapshot.what}",
         kind="snapshot",
         scale=azure.scale,
@@ -89,11 +101,11 @@ async def _create(azure: Azure, run: Run, disk_id: str | None, location: str) ->
     )
 
 
-def _copy_of(disk_id: str, location: str, run: Run) -> dict[str, Any]:
+def _copy_of(disk_id: str, location: str, tags: Mapping[str, str]) -> dict[str, Any]:
     """A full copy on standard storage: an incremental one cannot be read as one file."""
     return {
         "location": location,
-        "tags": run.tags,
+        "tags": dict(tags),
         "sku": {"name": "Standard_LRS"},
         "properties": {
             "creationData": {"createOption": "Copy", "sourceResourceId": disk_id},
@@ -122,13 +134,37 @@ async def _generate_sas(azure: Azure, run: Run, seconds: int) -> str:
     return url
 
 
+async def note_given_back(azure: Azure, run: Run) -> None:
+    """Note in the tags of the run's snapshot that the source VM has its power state again.
+
+    From then on what the VM is is its owner's will, and no clean-up by tag starts it. What keeps the note
+    from being made is no reason to fail: at worst a clean-up starts a VM that ran when the run began.
+    """
+    snapshot = snapshot_of(azure, run)
+    try:
+        there = await found(snapshot.get, what=f"reading {snapshot.what}", scale=azure.scale)
+        if there is None or not is_ours(there.tags, run.id) or tag(there.tags, POWER_TAG) == GIVEN_BACK:
+            return
+        await finished(
+            azure.compute.snapshots.begin_update,
+            run.names.group,
+            run.names.snapshot,
+            {"tags": {**there.tags, POWER_TAG: GIVEN_BACK}},
+            what=f"tagging {snapshot.what}",
+            kind="snapshot",
+            scale=azure.scale,
+        )
+    except VhdliftError as error:
+        log.warning("power_state_not_noted", run=run.id, reason=str(error))
+
+
 async def close_snapshot(azure: Azure, run: Run) -> list[Leftover]:
     """Take back the access to the run's snapshot, if it is ours and open."""
     snapshot = snapshot_of(azure, run)
     try:
         there = await found(snapshot.get, what=f"reading {snapshot.what}", scale=azure.scale)
         if there is not None and is_ours(there.tags, run.id):
-            await _revoke(azure, run, there)
+            await _revoke(azure, run.names.group, run.names.snapshot, there)
     except VhdliftError as error:
         return [snapshot.leftover(str(error))]
     return []
@@ -136,27 +172,32 @@ async def close_snapshot(azure: Azure, run: Run) -> list[Leftover]:
 
 async def delete_snapshot(azure: Azure, run: Run) -> list[Leftover]:
     """Take back the access to the run's snapshot and delete it, if it is ours; look that it is gone."""
-    snapshot = snapshot_of(azure, run)
+    return await delete_snapshot_at(azure, run.names.group, run.names.snapshot, run.id)
+
+
+async def delete_snapshot_at(azure: Azure, group: str, name: str, run_id: str) -> list[Leftover]:
+    """The same for a snapshot that is known by its place and the tag of its run only."""
+    snapshot = snapshot_at(azure, group, name)
     try:
         there = await found(snapshot.get, what=f"reading {snapshot.what}", scale=azure.scale)
-        if there is None or not is_ours(there.tags, run.id):
+        if there is None or not is_ours(there.tags, run_id):
             return []
-        await _revoke(azure, run, there)
+        await _revoke(azure, group, name, there)
         await delete_now(azure, snapshot)
     except VhdliftError as error:
         return [snapshot.leftover(str(error))]
     return []
 
 
-async def _revoke(azure: Azure, run: Run, there: Snapshot) -> None:
+async def _revoke(azure: Azure, group: str, name: str, there: Snapshot) -> None:
     state = there.properties.disk_state if there.properties else None
     if text(state).lower() not in _OPEN:
         return
     await finished(
         azure.compute.snapshots.begin_revoke_access,
-        run.names.group,
-        run.names.snapshot,
-        what=f"closing the snapshot {run.names.snapshot}",
+        group,
+        name,
+        what=f"closing the snapshot {name}",
         kind="access",
         scale=azure.scale,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vhdlift.model import EXPIRES_TAG, RUN_TAG, VERSION_TAG
+from vhdlift.model import EXPIRES_TAG, NEVER, RUN_TAG, SOURCE_TAG, VERSION_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ _FORBIDDEN_PASSWORDS = (
 )
 RESERVED_USERS = frozenset(_RESERVED_USERS.split())
 FORBIDDEN_PASSWORDS = frozenset(_FORBIDDEN_PASSWORDS.split())
-OUR_TAGS = (RUN_TAG, EXPIRES_TAG, VERSION_TAG)
+OUR_TAGS = (RUN_TAG, EXPIRES_TAG, VERSION_TAG, SOURCE_TAG)
 # A DNS zone takes 15 tags, fewer than any other resource that we make.
 MAX_TAGS = 15 - len(OUR_TAGS)
 
@@ -121,6 +121,29 @@ def sha256(value: str) -> str:
     """A SHA-256 in hexadecimal, in small letters."""
     _need(re.fullmatch(r"[0-9a-f]{64}", value.lower()), "must be 64 hexadecimal digits")
     return value.lower()
+
+
+def expiry(value: str) -> str:
+    """A number of days, or `never`."""
+    text = value.strip().lower()
+    days = int(text) if re.fullmatch(r"[0-9]{1,4}", text) else 0
+    _need(text == NEVER or 1 <= days <= 3650, f"must be a number of days, 1 to 3650, or '{NEVER}'")
+    return text if text == NEVER else str(days)
+
+
+def time_of_day(value: str) -> str:
+    """Hours and minutes."""
+    _need(re.fullmatch(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", value), "must be a time from 00:00 to 23:59")
+    return value
+
+
+def windows_timezone(value: str) -> str:
+    """A time zone by the name that Windows has for it, such as `Pacific Standard Time` or `UTC+12`."""
+    _need(
+        re.fullmatch(r"[A-Za-z][A-Za-z0-9 .()+-]{1,63}", value),
+        "must be a time zone as Windows calls it, such as 'UTC' or 'W. Europe Standard Time'",
+    )
+    return value
 
 
 def tags(value: Mapping[str, str]) -> dict[str, str]:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import json
 import ssl
+from datetime import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def plain(value: Any) -> Any:
+    """Text of what a file may give as a number or as a time of day."""
+    if isinstance(value, time):
+        return value.strftime("%H:%M")
+    return str(value) if isinstance(value, int) else value
 
 
 def split(value: Any) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure import dns
-from vhdlift.azure.ownership import arm_id
+from vhdlift.azure.removal_parts import record_id, take_back_record
 from vhdlift.azure.together import together
-from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.model import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vhdlift.errors import Leftover
     from vhdlift.steps.base import Context, Made
 
 
@@ -36,32 +36,16 @@ class DnsRecordsCreated:
         """Put back what was overwritten, delete what was new, leave what somebody has changed since."""
         zones = await dns.zones_named(c.azure, c.names.zone, c.run.spec.dns_resource_group)
         places = [_place(c, dns.group_of(str(zone.id)), service) for zone in zones for service in SERVICES]
-        left = await together(*(_take_back(c, place) for place in places))
+        left = await together(*(take_back_record(c.azure, place, c.run.id) for place in places))
         return [leftover for each in left for leftover in each]
 
 
 async def _write(c: Context, group: str, service: str) -> dict[str, Any] | None:
     place = _place(c, group, service)
-    await c.ledger(_id(c, place))
+    await c.ledger(record_id(c.azure, place))
     original = await dns.put_address(c.azure, place, c.facts["address"], c.run.id)
     return {"host": c.names.host(service), **original["properties"]} if original else None
 
 
-async def _take_back(c: Context, place: dns.RecordPlace) -> list[Leftover]:
-    try:
-        await dns.take_back(c.azure, place, c.run.id)
-    except VhdliftError as error:
-        command = (
-            f"az network dns record-set a delete --resource-group {place.group} "
-            f"--zone-name {place.zone} --name {place.name}"
-        )
-        return [Leftover(_id(c, place), str(error), command)]
-    return []
-
-
 def _place(c: Context, group: str, service: str) -> dns.RecordPlace:
     return dns.RecordPlace(group, c.names.zone, c.names.record(service))
-
-
-def _id(c: Context, place: dns.RecordPlace) -> str:
-    return arm_id(c.azure, place.group, f"Microsoft.Network/dnsZones/{place.zone}/A/{place.name}")

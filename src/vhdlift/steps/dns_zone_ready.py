@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vhdlift.azure import dns
-from vhdlift.azure.ownership import Resource, arm_id, delete_ours, is_ours
+from vhdlift.azure.ownership import arm_id, is_ours
+from vhdlift.azure.removal_parts import remove_zone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,20 +41,5 @@ class DnsZoneReady:
         """Delete the zone if this run made it and nobody has put anything into it since."""
         left: list[Leftover] = []
         for zone in await dns.zones_named(c.azure, c.names.zone, c.run.spec.dns_resource_group):
-            if is_ours(zone.tags, c.run.id):
-                left += await _remove(c, zone)
+            left += await remove_zone(c.azure, dns.group_of(str(zone.id)), c.names.zone, c.run.id)
         return left
-
-
-async def _remove(c: Context, zone: Any) -> list[Leftover]:
-    group, name = dns.group_of(str(zone.id)), str(zone.name)
-    resource = Resource(
-        id=str(zone.id),
-        what=f"the DNS zone {name}",
-        get=partial(c.azure.dns.zones.get, group, name),
-        begin_delete=partial(c.azure.dns.zones.begin_delete, group, name, if_match=zone.etag),
-        command=f"az network dns zone delete --resource-group {group} --name {name}",
-    )
-    if records := await dns.foreign_records(c.azure, name, group):
-        return [resource.leftover(f"it holds records that this step did not make: {', '.join(records)}")]
-    return await delete_ours(c.azure, resource, c.run.id)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vhdlift.azure.ownership import Resource, arm_id, delete_now, is_ours, settled
-from vhdlift.azure.waiting import asked, found, listed, until
-from vhdlift.errors import Leftover, TookTooLong, VhdliftError
+from vhdlift.azure.ownership import settled
+from vhdlift.azure.removal_parts import group_of, remove_group
+from vhdlift.azure.waiting import asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vhdlift.errors import Leftover
     from vhdlift.steps.base import Context, Made
 
 
@@ -24,7 +24,7 @@ class ResourceGroupReady:
 
     async def do(self, c: Context) -> Made:
         """Use the group, or make it; one that is being deleted is waited for and made anew."""
-        group = _group(c)
+        group = group_of(c.azure, c.names.group)
         if await settled(c.azure, group) is None:
             await c.ledger(group.id)
             await asked(
@@ -38,50 +38,4 @@ class ResourceGroupReady:
 
     async def undo(self, c: Context) -> Sequence[Leftover]:
         """Delete the group if this run made it and nothing is left in it."""
-        group = _group(c)
-        try:
-            there = await found(group.get, what=f"reading {group.what}", scale=c.azure.scale)
-            if there is None or not is_ours(there.tags, c.run.id):
-                return []
-            remaining = await _remaining(c)
-            if remaining:
-                return [group.leftover(f"it still holds {', '.join(remaining)}")]
-            await delete_now(c.azure, group)
-        except VhdliftError as error:
-            return [group.leftover(str(error))]
-        return []
-
-
-def _group(c: Context) -> Resource:
-    groups, name = c.azure.resources.resource_groups, c.names.group
-    return Resource(
-        id=arm_id(c.azure, name),
-        what=f"the resource group {name}",
-        get=partial(groups.get, name),
-        begin_delete=partial(groups.begin_delete, name),
-        kind="group_delete",
-        command=f"az group delete --name {name} --yes",
-    )
-
-
-async def _remaining(c: Context) -> list[str]:
-    """The ids of what is in the group, once those that are already deleted have left ARM's list.
-
-    ARM's list lags behind deletions, so what is ours is given a minute to disappear.
-    """
-    seen: list[Any] = []
-
-    async def look() -> list[str] | None:
-        seen[:] = await listed(
-            c.azure.resources.resources.list_by_resource_group,
-            c.names.group,
-            what=f"listing the resource group {c.names.group}",
-            scale=c.azure.scale,
-        )
-        lagging = seen and all(is_ours(item.tags, c.run.id) for item in seen)
-        return None if lagging else [str(item.id) for item in seen]
-
-    try:
-        return await until(look, what="the group's emptiness", scale=c.azure.scale, kind="list")
-    except TookTooLong:
-        return [str(item.id) for item in seen]
+        return await remove_group(c.azure, c.names.group, c.run.id)

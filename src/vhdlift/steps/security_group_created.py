@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure import network
-from vhdlift.azure.ownership import Resource, arm_id, delete_now, delete_ours, is_ours, made, settled
+from vhdlift.azure.ownership import Resource, arm_id, delete_ours, is_ours, made, settled
+from vhdlift.azure.removal_parts import remove_rule, rule_of
 from vhdlift.azure.values import same_location
 from vhdlift.azure.waiting import finished, found
-from vhdlift.errors import AzureRefused, Leftover, VhdliftError
+from vhdlift.errors import AzureRefused, Leftover
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ class SecurityGroupCreated:
         prefix = network.rule_prefix(c.names.short)
         left: list[Leftover] = []
         for name in [r.name for r in there.security_rules or [] if r.name.startswith(prefix)]:
-            left += await _take_back(c, name)
+            left += await remove_rule(c.azure, c.names.group, c.names.nsg, name)
         return left
 
 
@@ -99,7 +100,7 @@ def _missing(c: Context, there: Any) -> list[Any]:
 
 
 async def _add(c: Context, rule: Any) -> None:
-    resource = _rule(c, rule.name)
+    resource = rule_of(c.azure, c.names.group, c.names.nsg, rule.name)
     await c.ledger(resource.id)
     await finished(
         c.azure.network.security_rules.begin_create_or_update,
@@ -113,15 +114,6 @@ async def _add(c: Context, rule: Any) -> None:
     )
 
 
-async def _take_back(c: Context, name: str) -> list[Leftover]:
-    resource = _rule(c, name)
-    try:
-        await delete_now(c.azure, resource)
-    except VhdliftError as error:
-        return [resource.leftover(str(error))]
-    return []
-
-
 def _group(c: Context) -> Resource:
     groups = c.azure.network.network_security_groups
     group, name = c.names.group, c.names.nsg
@@ -130,15 +122,4 @@ def _group(c: Context) -> Resource:
         what=f"the network security group {name}",
         get=partial(groups.get, group, name),
         begin_delete=partial(groups.begin_delete, group, name),
-    )
-
-
-def _rule(c: Context, name: str) -> Resource:
-    rules = c.azure.network.security_rules
-    of = (c.names.group, c.names.nsg, name)
-    return Resource(
-        id=f"{_group(c).id}/securityRules/{name}",
-        what=f"the rule {name} of {_group(c).what}",
-        get=partial(rules.get, *of),
-        begin_delete=partial(rules.begin_delete, *of),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vhdlift.azure.power import restart_vm
+from vhdlift.azure.snapshot import note_given_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ class SourceRestarted:
         wanted = c.facts["source_power_state"]
         at_rest = bool(c.facts.get("source_was_stopped"))
         now = await restart_vm(c.azure, spec.source_resource_group, spec.source_vm, wanted, at_rest=at_rest)
+        await note_given_back(c.azure, c.run)
         return {"source_power_state_now": now}
 
     async def undo(self, c: Context) -> Sequence[Leftover]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vhdlift.azure.ownership import arm_id
-from vhdlift.azure.power import restart_vm, stop_vm_to_snapshot
-from vhdlift.errors import Leftover, VhdliftError
+from vhdlift.azure.power import give_back, stop_vm_to_snapshot
+from vhdlift.azure.snapshot import note_given_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vhdlift.errors import Leftover
     from vhdlift.steps.base import Context, Made
 
 
@@ -43,17 +43,8 @@ class SourceStopped:
         wanted = c.facts.get("source_power_state")
         if wanted is None or spec.source_stop == "none" or "source_power_state_now" in c.facts:
             return []
-        try:
-            now = await restart_vm(c.azure, spec.source_resource_group, spec.source_vm, wanted)
-        except VhdliftError as error:
-            return [_leftover(c, f"it was {wanted} and could not be given that back: {error}")]
-        if wanted == "stopped" and now == "deallocated":
-            return [_leftover(c, "it was stopped with its place kept, and is deallocated now")]
-        return []
-
-
-def _leftover(c: Context, reason: str) -> Leftover:
-    spec = c.run.spec
-    group, name = spec.source_resource_group, spec.source_vm
-    resource_id = arm_id(c.azure, group, f"Microsoft.Compute/virtualMachines/{name}")
-    return Leftover(resource_id, reason, f"az vm start --ids {resource_id}")
+        left = await give_back(c.azure, spec.source_resource_group, spec.source_vm, wanted)
+        if not left and spec.on_failure == "keep":
+            # The snapshot may stay, and must not have a later clean-up start a VM that its owner stopped.
+            await note_given_back(c.azure, c.run)
+        return left

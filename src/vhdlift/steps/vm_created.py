@@ -1,7 +1,8 @@
-"""The target VM and its OS disk."""
+"""The target VM, its OS disk, and the schedule that shuts it down, if one was asked for."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from vhdlift.azure import machine
 from vhdlift.azure.failures import NO_ROOM
 from vhdlift.azure.ownership import Resource, arm_id, delete_now, delete_ours, is_ours, made, settled
 from vhdlift.azure.polling import Watch
+from vhdlift.azure.removal_parts import adopt_disk, belongs
+from vhdlift.azure.schedule import ensure_schedule, schedule_of
 from vhdlift.azure.sizes import check_vm_size_compatibility
 from vhdlift.azure.waiting import finished, found
 from vhdlift.errors import AzureRefused, Leftover, VhdliftError
@@ -37,24 +40,30 @@ class VmCreated:
         """
         resource = replace(virtual_machine(c), kind="vm_create")
         vm = await made(c.azure, resource, c.run.id, c.ledger, partial(_create, c))
-        await _tag_disk(c)
-        return {"vm_id": str(vm.id), "vm_size": c.run.spec.vm_size, "os_disk_id": _os_disk(c).id}
+        await adopt_disk(c.azure, c.names.group, c.names.os_disk, c.run.tags)
+        facts = {"vm_id": str(vm.id), "vm_size": c.run.spec.vm_size, "os_disk_id": _os_disk(c).id}
+        if c.run.spec.auto_shutdown is None:
+            return facts
+        shutdown = f"{c.run.spec.auto_shutdown} {c.run.spec.auto_shutdown_timezone}"
+        schedule_id = await ensure_schedule(c.azure, c.run, facts["vm_id"], c.ledger)
+        return {**facts, "schedule_id": schedule_id, "auto_shutdown": shutdown}
 
     async def undo(self, c: Context) -> Sequence[Leftover]:
-        """Delete the VM and then its disk, which is recognised by the VM if its tags are not there yet."""
+        """Delete the schedule, the VM, and then its disk, which is known by the VM until it has tags."""
+        left = await _undo_schedule(c)
         vm, disk = virtual_machine(c), _os_disk(c)
-        known = _belongs(c, await _look(c, disk), await _look(c, vm))
-        left = await delete_ours(c.azure, vm, c.run.id)
+        known = await _is_known(c, disk, vm)
+        left += (kept := await delete_ours(c.azure, vm, c.run.id))
         try:
             there = await _look(c, disk)
             if there is None or not (known or is_ours(there.tags, c.run.id)):
                 return left
-            if left:
+            if kept:
                 return [*left, disk.leftover(f"it is attached to {vm.what}, which could not be removed")]
             await delete_now(c.azure, disk)
         except VhdliftError as error:
             return [*left, disk.leftover(str(error))]
-        return []
+        return left
 
 
 def virtual_machine(c: Context) -> Resource:
@@ -132,31 +141,21 @@ async def _with_sizes(c: Context, refusal: AzureRefused) -> AzureRefused:
     return AzureRefused(refusal.sentence, refusal.code, refusal.status, verdict.hint)
 
 
-async def _tag_disk(c: Context) -> None:
-    """The disk that a VM PUT makes takes the VM's tags over, and has no tags of its own in the request.
+async def _undo_schedule(c: Context) -> list[Leftover]:
+    """Without the setting there is none, and its provider need not be registered."""
+    if c.run.spec.auto_shutdown is None:
+        return []
+    return await delete_ours(c.azure, schedule_of(c.azure, c.run), c.run.id)
 
-    That is observed and not promised, so it is looked at, and mended.
-    """
-    disk = _os_disk(c)
+
+async def _is_known(c: Context, disk: Resource, vm: Resource) -> bool:
+    """Whether the disk is this run's; its tags say so from here on, as the VM that does is about to go."""
     there = await _look(c, disk)
-    if there is None or is_ours(there.tags, c.run.id):
-        return
-    await finished(
-        c.azure.compute.disks.begin_update,
-        c.names.group,
-        c.names.os_disk,
-        machine.disk_tags({**(there.tags or {}), **c.run.tags}),
-        what=f"tagging {disk.what}",
-        kind="snapshot",
-        scale=c.azure.scale,
-    )
-
-
-def _belongs(c: Context, disk: Any | None, vm: Any | None) -> bool:
-    """Whether the disk is this run's, by its own tags or by those of the VM that it is attached to."""
-    if disk is None or vm is None or not is_ours(vm.tags, c.run.id):
-        return disk is not None and is_ours(disk.tags, c.run.id)
-    return str(disk.managed_by or "").lower() == str(vm.id).lower()
+    ours = belongs(there, await _look(c, vm), c.run.id)
+    if ours and not is_ours(there.tags, c.run.id):
+        with suppress(VhdliftError):  # known in this process all the same
+            await adopt_disk(c.azure, c.names.group, c.names.os_disk, c.run.tags)
+    return ours
 
 
 async def _look(c: Context, resource: Resource) -> Any:
