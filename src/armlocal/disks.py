@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from armlocal.sourcedisk import write_source_disk
+from armlocal.sourcedisk import Scheme, write_source_disk
 from armlocal.sparse import copy_sparse
 from fixedvhd import FOOTER_SIZE
 
@@ -15,22 +15,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_MADE = "made"
+"""How the files begin that disks are copied from; an id's file begins with the disk's name."""
+
+
 class DiskFiles:
     """All files below one folder; an id is looked at without regard to case."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._made = folder / "source-disk.vhd"
         folder.mkdir(parents=True, exist_ok=True)
 
-    def plant_source(self, disk_id: str) -> None:
+    def plant_source(self, disk_id: str, scheme: Scheme = "gpt") -> None:
         """Puts the source VM's disk under this id; made once, then copied."""
-        if not self._made.exists():
-            part = self._made.with_suffix(".part")
+        made = self._folder / f"{_MADE}-{scheme}.vhd"
+        if not made.exists():
+            part = made.with_suffix(".part")
             part.unlink(missing_ok=True)
-            write_source_disk(part, uuid4(), datetime.now(UTC).replace(microsecond=0))
-            part.rename(self._made)
-        copy_sparse(self._made, self._path(disk_id))
+            write_source_disk(part, uuid4(), datetime.now(UTC).replace(microsecond=0), scheme)
+            part.rename(made)
+        copy_sparse(made, self._path(disk_id))
 
     def snapshot(self, source_id: str, target_id: str) -> None:
         """Copies the bytes of one disk or snapshot to another id, sharing blocks where that can be.
@@ -70,7 +74,7 @@ class DiskFiles:
     def reset(self) -> None:
         """Takes all bytes away, but what it made the source disk from."""
         for path in self._folder.glob("*.vhd"):
-            if path != self._made:
+            if not path.name.startswith(_MADE):
                 path.unlink()
 
     def _path(self, resource_id: str) -> Path:

@@ -14,14 +14,29 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from fixedvhd import FOOTER_SIZE, Partition, Patch, build_footer, build_gpt
+from fixedvhd import (
+    BASIC_DATA,
+    EFI_SYSTEM,
+    FOOTER_SIZE,
+    RECOVERY,
+    MbrPartition,
+    Partition,
+    Patch,
+    build_footer,
+    build_gpt,
+    build_mbr,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+
+Scheme = Literal["gpt", "mbr"]
+_MBR_KINDS = {EFI_SYSTEM: 0x0C, BASIC_DATA: 0x07, RECOVERY: 0x27}
 
 
 @dataclass(frozen=True)
@@ -39,26 +54,28 @@ class Template:
     files: dict[str, str]
 
 
-@lru_cache(maxsize=1)
-def template() -> Template:
+@lru_cache(maxsize=2)
+def template(scheme: Scheme = "gpt") -> Template:
     """The template of this package, unpacked once."""
     packed = files("armlocal").joinpath("data", "source-disk.bin").read_bytes()
     head, data = lzma.decompress(packed).split(b"\n", 1)
     index = json.loads(head)
-    table = build_gpt(index["size"], UUID(index["disk_id"]), [_partition(p) for p in index["partitions"]])
+    table = (_gpt if scheme == "gpt" else _mbr)(index)
     patches = (*table, *_extents(index, data), *_noise(index))
     return Template(index["size"], patches, index["files"])
 
 
-def write_source_disk(path: Path, unique_id: UUID, created: datetime) -> None:
+def write_source_disk(path: Path, unique_id: UUID, created: datetime, scheme: Scheme = "gpt") -> None:
     """Writes the disk as a sparse file.
 
     Args:
         path: must not exist yet.
         unique_id: of the VHD.
         created: the footer's time, with a time zone.
+        scheme: `mbr` gives it the boot record of a disk of generation 1; its partitions lie at the same
+            places.
     """
-    disk = template()
+    disk = template(scheme)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.ftruncate(descriptor, disk.size + FOOTER_SIZE)
@@ -67,6 +84,22 @@ def write_source_disk(path: Path, unique_id: UUID, created: datetime) -> None:
         os.pwrite(descriptor, build_footer(disk.size, unique_id, created), disk.size)
     finally:
         os.close(descriptor)
+
+
+def _gpt(index: dict[str, Any]) -> list[Patch]:
+    return build_gpt(index["size"], UUID(index["disk_id"]), [_partition(p) for p in index["partitions"]])
+
+
+def _mbr(index: dict[str, Any]) -> list[Patch]:
+    """A boot record, which lists neither what GPT alone has nor more than four partitions."""
+    whole = [_partition(row) for row in index["partitions"]]
+    partitions = [
+        MbrPartition(p.number, p.kind == EFI_SYSTEM, _MBR_KINDS[p.kind], p.first, p.last + 1 - p.first)
+        for p in whole
+        if p.kind in _MBR_KINDS
+    ]
+    signature = UUID(index["disk_id"]).int & 0xFFFFFFFF
+    return [Patch(0, build_mbr(signature, partitions, index["size"]))]
 
 
 def _partition(row: dict[str, Any]) -> Partition:

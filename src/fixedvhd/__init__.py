@@ -21,10 +21,11 @@ from fixedvhd.gpt import (
     Partition,
     Patch,
     build_gpt,
+    change_partitions,
     read_gpt,
     rewrite_gpt,
 )
-from fixedvhd.mbr import Mbr, MbrPartition, protective_mbr, read_mbr
+from fixedvhd.mbr import Mbr, MbrPartition, build_mbr, protective_mbr, read_mbr, rewrite_mbr
 from fixedvhd.pages import (
     Extent,
     PageList,
@@ -80,7 +81,9 @@ __all__ = [
     "align_up",
     "build_footer",
     "build_gpt",
+    "build_mbr",
     "build_page_list",
+    "change_partitions",
     "chunk_reader",
     "clip",
     "describe",
@@ -96,6 +99,7 @@ __all__ = [
     "read_gpt",
     "read_mbr",
     "rewrite_gpt",
+    "rewrite_mbr",
     "size_problems",
     "split",
     "structure_ranges",

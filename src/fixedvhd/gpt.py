@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -171,6 +171,31 @@ def build_gpt(size: int, disk_id: UUID, partitions: Sequence[Partition]) -> list
     first_usable = 2 + _sectors(bytes(array))
     table = Gpt(disk_id, size, first_usable, 0, tuple(partitions), bytes(array), _ENTRIES, _ENTRY.size)
     return rewrite_gpt(table, size)
+
+
+def change_partitions(table: Gpt, partitions: Sequence[Partition]) -> Gpt:
+    """The same table with these partitions and no others: moved, cut, renamed, or gone.
+
+    What an entry holds behind its first 128 bytes, and the order of the entries, stay. `rewrite_gpt` says
+    what to write.
+
+    Raises:
+        GptError: a partition has a number that the table has no entry for, or two have the same.
+    """
+    numbers = [p.number for p in partitions]
+    wrong = [n for n in numbers if not 1 <= n <= table.entry_count or numbers.count(n) > 1]
+    if wrong:
+        raise GptError([f"there can be no partition {n}, or no second one" for n in sorted(set(wrong))])
+    array = bytearray(table.entries)
+    for gone in table.partitions:
+        at = (gone.number - 1) * table.entry_size
+        if gone.number not in numbers:
+            array[at : at + table.entry_size] = bytes(table.entry_size)
+    for partition in partitions:
+        at = (partition.number - 1) * table.entry_size
+        array[at : at + _ENTRY.size] = partition.to_bytes()
+    ordered = tuple(sorted(partitions, key=lambda p: p.number))
+    return replace(table, partitions=ordered, entries=bytes(array))
 
 
 def rewrite_gpt(table: Gpt, size: int) -> list[Patch]:

@@ -70,7 +70,7 @@ class Lab:
         endpoint = self.azurite.endpoint(ACCOUNT)
         return BlobServiceClient(endpoint, credential, connection_verify=self.ca, retry_total=0)
 
-    def values(self, **changed: str) -> GuestValues:
+    def values(self, **changed: Any) -> GuestValues:
         """What a run would render the script with."""
         allowed = ContainerSasPermissions(read=True, write=True, create=True, list=True)
         ends = datetime.now(UTC) + timedelta(hours=24)

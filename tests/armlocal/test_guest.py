@@ -56,13 +56,13 @@ async def test_a_refused_post_comes_again_in_order(lab: Lab) -> None:
     assert len(lab.posts()) == len(taken) + 3
 
 
-async def test_a_source_that_does_not_fit_is_refused_with_the_numbers(lab: Lab) -> None:
-    """Nothing is downloaded; both sizes are named."""
-    await lab.install(render(lab.values(target_size_bytes=str(512 * MIB))))
+async def test_a_target_that_is_too_small_is_refused_with_the_numbers(lab: Lab) -> None:
+    """Nothing is uploaded; what was asked for and what is needed at least are named."""
+    await lab.install(render(lab.values(target_size_bytes=str(200 * MIB))))
     told = await wait_for_failure(lab)
-    assert told["phase"] == "preflight"
-    assert "1073741824 bytes (1 GiB" in told["message"]
-    assert "536870912 bytes" in told["message"]
+    assert (told["phase"], told["attempt"]) == ("inspect", 1)
+    assert "as small as 209715200 bytes" in told["message"]
+    assert "needs at least 389021696 bytes" in told["message"]
     assert await lab.read(f"{ARTEFACT}.json") is None
 
 

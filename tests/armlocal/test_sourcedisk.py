@@ -13,13 +13,14 @@ from uuid import UUID
 import pytest
 
 from armlocal.sourcedisk import template, write_source_disk
-from fixedvhd import FOOTER_SIZE, GIB, SECTOR, Partition, file_reader, read_footer, read_gpt
+from fixedvhd import FOOTER_SIZE, GIB, SECTOR, Partition, file_reader, read_footer, read_gpt, read_mbr
 from tests.outside import run, tool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ID = UUID("00112233-4455-6677-8899-aabbccddeeff")
+SIZE = 2 * GIB
 CREATED = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -32,7 +33,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def partition(disk: Path, number: int) -> Partition:
     with disk.open("rb") as file:
-        return read_gpt(file_reader(file), GIB).partitions[number - 1]
+        return read_gpt(file_reader(file), SIZE).partitions[number - 1]
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +62,17 @@ def windows(disk: Path) -> Path:
     return path
 
 
-def test_it_is_a_fixed_vhd_with_three_partitions(disk: Path) -> None:
-    """EFI system, Microsoft reserved and Windows, as on an Azure disk of generation 2."""
+def test_it_is_a_fixed_vhd_with_four_partitions(disk: Path) -> None:
+    """EFI system, Microsoft reserved, Windows and recovery, as on an Azure disk of generation 2."""
     with disk.open("rb") as file:
         footer = read_footer(file_reader(file), disk.stat().st_size)
         table = read_gpt(file_reader(file), footer.size)
-    assert (footer.size, footer.unique_id, footer.created) == (GIB, ID, CREATED)
-    assert [p.name.split()[0] for p in table.partitions] == ["EFI", "Microsoft", "Basic"]
+    assert (footer.size, footer.unique_id, footer.created) == (SIZE, ID, CREATED)
+    assert [p.name.split()[0] for p in table.partitions] == ["EFI", "Microsoft", "Basic", "Recovery"]
 
 
 def test_it_is_mostly_holes_and_soon_made(tmp_path: Path) -> None:
-    """A GiB that takes less than 20 MiB of disk, made in less than 0.3 s."""
+    """Two GiB that take less than 20 MiB of disk, made in less than 0.3 s."""
     began = time.perf_counter()
     write_source_disk(tmp_path / "again.vhd", ID, CREATED)
     assert time.perf_counter() - began < 0.3
@@ -114,6 +115,17 @@ def test_a_boot_file_has_its_bytes(disk: Path, path: str, tmp_path: Path) -> Non
     assert template().files[path] == hashlib.sha256((tmp_path / "file").read_bytes()).hexdigest()
 
 
+def test_it_can_have_the_boot_record_of_generation_1(tmp_path: Path) -> None:
+    """The same partitions at the same places, in an MBR that names the first one active."""
+    path = tmp_path / "mbr.vhd"
+    write_source_disk(path, ID, CREATED, "mbr")
+    with path.open("rb") as file:
+        record = read_mbr(file_reader(file))
+    parts = [(p.active, p.kind, p.first) for p in record.partitions]
+    assert parts == [(True, 0x0C, 2048), (False, 0x07, 239616), (False, 0x27, 4126720)]
+    assert not record.protective
+
+
 def test_the_file_ends_with_its_footer(disk: Path) -> None:
     """Virtual size and 512 bytes, as Azure exports it."""
-    assert disk.stat().st_size == GIB + FOOTER_SIZE
+    assert disk.stat().st_size == SIZE + FOOTER_SIZE

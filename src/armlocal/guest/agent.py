@@ -7,11 +7,11 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from armlocal.guest import phases
+from armlocal.guest import phases, services, shrink
 from armlocal.guest.errors import PhaseError
 from armlocal.guest.telling import Job, Teller
 from armlocal.guest.wire import Wire
-from armlocal.guest.work import Work
+from armlocal.guest.work import Skipped, Work
 from fixedvhd import DiskError
 
 if TYPE_CHECKING:
@@ -34,11 +34,17 @@ _PAUSE = 30.0
 _PHASES: tuple[tuple[str, PhaseWork, float], ...] = (
     ("preflight", phases.preflight, 2.0),
     ("tools", phases.tools, 2.0),
+    ("hyperv", services.hyperv, 0.0),
     ("download", phases.download, 60.0),
     ("verify_source", phases.verify_source, 2.0),
-    ("finalize_vhd", phases.finalize_vhd, 2.0),
+    ("inspect", shrink.inspect, 2.0),
+    ("clean", shrink.clean, 2.0),
+    ("shrink", shrink.shrink, 5.0),
+    ("usb_prep", phases.usb_prep, 2.0),
+    ("finalize_vhd", shrink.finalize_vhd, 2.0),
     ("verify_result", phases.verify_result, 20.0),
     ("upload", phases.upload, 60.0),
+    ("services", services.services, 0.0),
     ("finish", phases.finish, 2.0),
 )
 
@@ -98,7 +104,7 @@ class Agent:
                 await self._teller.tell(name, "progress", f"attempt {attempt} of {ATTEMPTS} failed: {error}")
                 await asyncio.sleep(_PAUSE * attempt * self._values.scale)
                 continue
-            state = "skipped" if name == "tools" else "done"
+            state = "skipped" if isinstance(message, Skipped) else "done"
             self._job.close(name, state, time.monotonic() - began)
             await self._teller.tell(name, state, message)
             return True

@@ -1,22 +1,22 @@
 """The phases that run in the background, on the real bytes; each returns the sentence it ends with.
 
-They are those of the PowerShell guest, in its order and with its meaning. Two differ: `tools` fetches
-nothing, since this guest uploads by plain REST instead of AzCopy, and only a disk that already fits the
-target is taken.
+They are those of the PowerShell guest, in its order and with its meaning. `tools` fetches nothing, since this
+guest uploads by plain REST instead of AzCopy. What makes the disk smaller is in `shrink`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from armlocal.guest.errors import PhaseError
 from armlocal.guest.telling import utc_text
+from armlocal.guest.work import Skipped
 from armlocal.sparse import data_extents
 from fixedvhd import (
     FOOTER_SIZE,
@@ -24,7 +24,6 @@ from fixedvhd import (
     DiskError,
     Extent,
     SparseDigest,
-    build_footer,
     describe,
     file_reader,
     read_footer,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from armlocal.guest.work import Work
 
 _CHUNK = 4 * MIB
+_BLOCK = 32 * MIB
 _AT_ONCE = 8
 
 
@@ -48,7 +48,6 @@ async def preflight(work: Work) -> str:
     """Everything that can be known before the work, with the numbers."""
     length = await work.wire.snapshot_length()
     work.facts["source_length"] = length
-    _assert_fits(work, length - FOOTER_SIZE)
     hours = (work.values.expires - datetime.now(UTC)).total_seconds() / 3600
     if hours < 1:
         raise PhaseError(f"the signatures end in {hours:.1f} hours: too little for the work", final=True)
@@ -59,7 +58,7 @@ async def preflight(work: Work) -> str:
 async def tools(work: Work) -> str:
     """Nothing to fetch."""
     del work
-    return "this guest uploads by itself, without AzCopy"
+    return Skipped("this guest uploads by itself, without AzCopy")
 
 
 async def download(work: Work) -> str:
@@ -88,25 +87,14 @@ async def download(work: Work) -> str:
 async def verify_source(work: Work) -> str:
     """Is this a fixed VHD with a disk in it that we understand? Changes nothing."""
     size, scheme, partitions = _inspect(work.vhd, "the source")
-    _assert_fits(work, size)
     work.facts |= {"source_size": size, "scheme": scheme}
     return f"{size} bytes, {scheme}, {partitions} partitions"
 
 
-async def finalize_vhd(work: Work) -> str:
-    """The file becomes what is promised: one footer for a fixed VHD."""
-    size = int(work.facts["source_size"])
-    footer = build_footer(size, uuid4(), datetime.now(UTC).replace(microsecond=0))
-    with work.vhd.open("r+b") as file:
-        file.truncate(size)
-        file.seek(size)
-        file.write(footer)
-        if work.lies:
-            file.seek(size - 512)
-            file.write(b"not the backup of a partition table".ljust(512))
-            work.facts["damaged"] = True
-    work.facts |= {"virtual_size": size, "changes": ["the VHD footer was written anew"]}
-    return f"a fixed VHD of {size} bytes"
+async def usb_prep(work: Work) -> str:
+    """The registry of the stand-in's disk is made of placeholders, so there is nothing to change."""
+    del work
+    return Skipped("the registry of this disk is a placeholder, in which there is nothing to set")
 
 
 async def verify_result(work: Work) -> str:
@@ -123,9 +111,18 @@ async def verify_result(work: Work) -> str:
 
 
 async def upload(work: Work) -> str:
-    """The file as a page blob, its zeros left out."""
+    """The file as a page blob, its zeros left out, or as a block blob with every byte."""
     name = work.values["ARTEFACT_NAME"]
     size = work.vhd.stat().st_size
+    wanted = "BlockBlob" if work.values.texts.get("BLOB_TYPE") == "block" else "PageBlob"
+    await (_send_blocks if wanted == "BlockBlob" else _send_pages)(work, name, size)
+    kind, length = await work.wire.blob_is(name)
+    if (kind, length) != (wanted, size):
+        raise PhaseError(f"the artefact is a {kind} of {length} bytes, sent was a {wanted} of {size} bytes")
+    return f"{size} bytes as a {wanted}"
+
+
+async def _send_pages(work: Work, name: str, size: int) -> None:
     await work.wire.create_page_blob(name, size)
     chunks = _chunks_with_data(work.vhd, size)
     work.count(sum(c.length for c in chunks))
@@ -140,10 +137,26 @@ async def upload(work: Work) -> str:
         await _several(chunks, send)
     if work.lies:
         await work.wire.put_pages(name, chunks[-2].offset, b"a page of something else".ljust(512))
-    kind, length = await work.wire.blob_is(name)
-    if (kind, length) != ("PageBlob", size):
-        raise PhaseError(f"the artefact is a {kind} of {length} bytes, sent was a PageBlob of {size} bytes")
-    return f"{size} bytes"
+
+
+async def _send_blocks(work: Work, name: str, size: int) -> None:
+    work.count(size)
+    blocks = list(split([Extent(0, size)], _BLOCK))
+    with work.vhd.open("rb") as file:
+
+        async def send(block: Extent) -> None:
+            content = os.pread(file.fileno(), block.length, block.offset)
+            if work.lies and block.offset == 0:
+                content = b"?" + content[1:]
+            await work.wire.put_block(name, _block_id(block), content)
+            await work.moved(block.length)
+
+        await _several(blocks, send)
+    await work.wire.put_block_list(name, [_block_id(block) for block in blocks])
+
+
+def _block_id(block: Extent) -> str:
+    return base64.b64encode(f"{block.offset:016d}".encode()).decode()
 
 
 async def send_manifest(work: Work, job: Job) -> None:
@@ -169,13 +182,6 @@ async def finish(work: Work) -> str:
     """The copy of the disk goes."""
     shutil.rmtree(work.folder)
     return "the artefact and its manifest are uploaded"
-
-
-def _assert_fits(work: Work, size: int) -> None:
-    target = work.values.target_size
-    if target and size > target:
-        numbers = f"{size} bytes ({describe(size)}), the target may have {target} bytes ({describe(target)})"
-        raise PhaseError(f"the source disk has {numbers}: it does not fit", final=True)
 
 
 def _inspect(path: Path, what: str) -> tuple[int, str, int]:

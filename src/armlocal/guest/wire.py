@@ -11,7 +11,7 @@ from armlocal.guest.errors import PhaseError
 from fixedvhd import Extent, PageListError, parse_page_list
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from armlocal.guest.values import Values
 
@@ -70,6 +70,19 @@ class Wire:
         headers = {"x-ms-page-write": "update", "x-ms-range": f"bytes={offset}-{last}"}
         what = f"the storage account refused pages of {name}"
         await self._send("PUT", self._blob(name) + "&comp=page", what, headers, content)
+
+    async def put_block(self, name: str, block_id: str, content: bytes) -> None:
+        """One block of a block blob, not part of it yet; ids are base64 and equally long."""
+        what = f"the storage account refused a block of {name}"
+        url = f"{self._blob(name)}&comp=block&blockid={quote(block_id, safe='')}"
+        await self._send("PUT", url, what, content=content)
+
+    async def put_block_list(self, name: str, block_ids: Iterable[str]) -> None:
+        """A block blob made of these blocks, in place of whatever has this name."""
+        rows = "".join(f"<Latest>{block_id}</Latest>" for block_id in block_ids)
+        body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{rows}</BlockList>'.encode()
+        what = f"the storage account refused {name}"
+        await self._send("PUT", f"{self._blob(name)}&comp=blocklist", what, content=body)
 
     async def blob_is(self, name: str) -> tuple[str, int]:
         """A blob's type and length."""

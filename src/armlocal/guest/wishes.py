@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 
 Kind = Literal["fail", "silent", "slow", "lie"]
 PHASES = (
-    *("bootstrap", "preflight", "tools", "download", "verify_source", "finalize_vhd", "verify_result"),
-    *("upload", "finish"),
+    *("bootstrap", "preflight", "tools", "hyperv", "download", "verify_source", "inspect", "clean", "shrink"),
+    *("usb_prep", "finalize_vhd", "verify_result", "upload", "services", "finish"),
 )
 LIARS = ("finalize_vhd", "verify_result", "upload")
 

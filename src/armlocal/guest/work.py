@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from armlocal.guest.wire import Wire
 
 
+class Skipped(str):
+    """The sentence of a phase that had nothing to do, with the reason."""
+
+    __slots__ = ()
+
+
 @dataclass
 class Work:
     """One phase at work.
