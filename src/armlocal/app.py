@@ -27,6 +27,7 @@ from armlocal.ratelimits import rate_limits
 from armlocal.requestlog import RequestLog
 from armlocal.routing import Incoming, Router
 from armlocal.signing import Signer
+from armlocal.spoiling import Spoiling
 from armlocal.writing import common_headers, write_body
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Front:
 
     def _late(self, fault: Fault | None) -> Response | None:
         """What a fault makes of an answer that is ready, and of which no operation took charge."""
-        if fault is None:
+        if fault is None or fault.kind == "vanish":
             return None
         if fault.kind == "drop":
             return Dropped(self.connections)
@@ -221,4 +222,5 @@ def make_app(
             Route("/{path:path}", front.arm, methods=METHODS),
         ]
     )
-    return Holding(RequestLog(app, world), world, connections, router.operation), router
+    spoiling = Spoiling(app, world, connections)
+    return Holding(RequestLog(spoiling, world), world, connections, router.operation), router

@@ -81,8 +81,11 @@ class Tokens:
             raise self._refusal("InvalidAuthenticationToken", "The access token is invalid.")
         claims = json.loads(base64.urlsafe_b64decode(body.split(".")[1] + "=="))
         now = self._world.clock.now()
-        if claims["exp"] <= now.timestamp():
-            raise self._refusal("ExpiredAuthenticationToken", _expired(now, claims["exp"]))
+        expiry = claims["exp"]
+        if claims["iat"] <= self._world.tokens_dead_since:
+            expiry = min(expiry, self._world.tokens_dead_since)
+        if expiry <= now.timestamp():
+            raise self._refusal("ExpiredAuthenticationToken", _expired(now, expiry))
 
     def _signed(self, body: str) -> str:
         return f"{body}.{_encode(hmac.digest(self._key, body.encode(), 'sha256'))}"

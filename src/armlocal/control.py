@@ -1,7 +1,7 @@
 """`/_control/`: what a test asks of the stand-in itself, apart from Azure's protocol. No token is needed.
 
 `GET left`, `GET`/`POST`/`DELETE faults`, `GET held`, `POST release`, `POST reset`, `GET`/`POST knobs`,
-`POST delegation`.
+`POST expire`, `POST delegation`.
 """
 
 from __future__ import annotations
@@ -106,6 +106,10 @@ def control_routes(world: World, reset: Callable[[], Awaitable[None]]) -> list[R
 def _holding_routes(world: World) -> list[Route]:
     """What is held, and its release: all of it, or `{"id": n}`; `{"lost": true}` lets it go nowhere."""
 
+    async def expire(_: Request) -> Response:
+        world.tokens_dead_since = world.clock.now().timestamp()
+        return Response(status_code=204)
+
     async def held(_: Request) -> Response:
         return JSONResponse(world.faults.holds.told())
 
@@ -116,6 +120,7 @@ def _holding_routes(world: World) -> list[Route]:
         return JSONResponse(gone)
 
     return [
+        Route("/_control/expire", expire, methods=["POST"]),
         Route("/_control/held", held),
         Route("/_control/release", release, methods=["POST"]),
     ]

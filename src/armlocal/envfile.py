@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FILE = "env"
 TARGET_VM = "lab1"
+TARGET_GIB = "1"
+"""Half of what the source disk has."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def exports(world: World, addresses: Addresses) -> dict[str, str]:
         "VHDLIFT_SOURCE_RESOURCE_GROUP": GROUP,
         "VHDLIFT_VM_NAME": TARGET_VM,
         "VHDLIFT_LOCATION": LOCATION,
+        "VHDLIFT_TARGET_SIZE_GIB": TARGET_GIB,
         "VHDLIFT_DOMAIN": DOMAIN,
         "VHDLIFT_EMAIL": f"owner@{DOMAIN}",
     }

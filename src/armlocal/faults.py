@@ -13,7 +13,22 @@ from typing import Any, Literal, get_args
 
 from armlocal.holding import Holds
 
-Kind = Literal["error", "throttle", "drop", "fail_at_end", "never_ends", "hold"]
+Kind = Literal[
+    "error",
+    "throttle",
+    "drop",
+    "fail_at_end",
+    "never_ends",
+    "vanish",
+    "hold",
+    "garbage",
+    "huge",
+    "redirect",
+    "slow",
+    "truncate",
+]
+ON_THE_WAY = frozenset({"garbage", "huge", "redirect", "slow", "truncate"})
+"""Kinds that are about the answer's way to the client: `armlocal.spoiling`."""
 EVERY = 0
 
 
@@ -26,14 +41,22 @@ class Fault:
         kind: `hold` lets it wait until it is released (`armlocal.holding`);
             `error` answers with an error body; `throttle` with 429 and Retry-After; `drop` closes the
             connection without an answer; `fail_at_end` lets the operation start and end as Failed;
-            `never_ends` lets it start and never end.
+            `never_ends` lets it start and never end; `vanish` has its addresses answer 404; `garbage`
+            answers with `body`, `huge` with `size` bytes, `redirect` with `location`; `slow` answers
+            `seconds` later; `truncate` loses the second half of the answer.
         nth: the how-manieth matching request since it was set; 0 for every one.
         resource: only ids that contain this text; "" for all.
-        status: HTTP status of `error`.
+        status: HTTP status of `error`, `garbage` and `redirect`.
         code: ARM code of what is answered.
         message: its sentence.
         retry_after: seconds of the Retry-After header, sent as they are; None for no header (429: 1).
-        when: for `drop` and `hold`: `before` or `after` the request took effect.
+        when: for `drop`, `hold`, `garbage`, `huge` and `redirect`: `before` or `after` the request took
+            effect; for `vanish`: `before` the first poll, or `after` the operation is over.
+        body: of `garbage`.
+        content_type: of `garbage`.
+        location: of `redirect`.
+        seconds: of `slow`, not scaled.
+        size: of `huge`, in bytes.
         seen: matching requests so far.
         hits: how often it went off.
     """
@@ -47,6 +70,11 @@ class Fault:
     message: str = "An internal error occurred."
     retry_after: float | None = None
     when: Literal["before", "after"] = "before"
+    body: str = "<html><body>Bad gateway</body></html>"
+    content_type: str = "text/html"
+    location: str = ""
+    seconds: float = 1.0
+    size: int = 100 * 2**20
     seen: int = 0
     hits: int = 0
 
@@ -66,6 +94,11 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "retry_after": 1,
     },
     "fail_at_end": {"code": "InternalOperationError", "message": "An internal error has occurred."},
+    "vanish": {"when": "after"},
+    "garbage": {"status": 200},
+    "redirect": {"status": 307},
+    "slow": {"when": "after"},
+    "truncate": {"when": "after"},
 }
 
 
@@ -102,7 +135,12 @@ class Faults:
 
     def strike(self, operation: str, resource_id: str) -> Fault | None:
         """Counts one request with every fault; the first that goes off, or None."""
-        return self._first([fault for fault in self.all if fault.kind != "hold"], operation, resource_id)
+        others = ON_THE_WAY | {"hold"}
+        return self._first([fault for fault in self.all if fault.kind not in others], operation, resource_id)
+
+    def strike_answer(self, operation: str, resource_id: str) -> Fault | None:
+        """Counts one request with every fault of its answer's way; the first that goes off, or None."""
+        return self._first([fault for fault in self.all if fault.kind in ON_THE_WAY], operation, resource_id)
 
     def strike_hold(self, operation: str, resource_id: str) -> Fault | None:
         """Counts one request with every hold; the first that goes off, or None."""

@@ -95,9 +95,16 @@ def parse_id(path: str) -> ArmId:
     group = None
     if len(rest) >= PAIR and rest[0].lower() == "resourcegroups":
         group, rest = rest[1], rest[2:]
-    if rest and rest[0].lower() == "providers" and len(rest) > PAIR:
-        return _provider_id(subscription, group, rest[1:], text)
+    last = max((n for n, part in enumerate(rest) if part.lower() == "providers"), default=0)
+    if len(rest) > last + PAIR and rest[last].lower() == "providers":
+        # What is put on any other thing, such as a lock, has a `providers` of its own behind that thing's.
+        return _provider_id(subscription, group, rest[last + 1 :], text)
     return _plain_id(subscription, group, rest, text)
+
+
+def scope_of(arm_id: ArmId) -> str:
+    """The path of what a thing is put on: all before its own `/providers/`."""
+    return arm_id.text[: arm_id.text.lower().rindex("/providers/")]
 
 
 def _provider_id(subscription: str, group: str | None, rest: list[str], text: str) -> ArmId:

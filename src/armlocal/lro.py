@@ -97,6 +97,7 @@ class Operation:
         output: what `work` returned: the Location's body, and `properties.output` of timed styles.
         error: why it failed.
         never_ends: asked for by a fault.
+        vanishes: by a fault, nobody knows it any more: `before` its end, `after` it, or never ("").
         fault: how it shall fail at its end.
     """
 
@@ -116,9 +117,15 @@ class Operation:
     output: Any = None
     error: ArmError | None = None
     never_ends: bool = False
+    vanishes: str = ""
     polls: int = 0
     fault: Fault | None = None
     task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody knows it any more."""
+        return self.vanishes == "before" or (self.vanishes == "after" and self.status != "InProgress")
 
     def headers(self, world: World) -> dict[str, str]:
         """The headers of the first answer, or of the poll that was counted last."""
@@ -264,6 +271,8 @@ class Operations:
             never_ends=call.take_fault("never_ends") is not None,
             fault=call.take_fault("fail_at_end"),
         )
+        vanish = call.take_fault("vanish")
+        operation.vanishes = "" if vanish is None else vanish.when
         _address(operation, call)
         self._by_address[operation.result_url] = operation
         if operation.status_url:

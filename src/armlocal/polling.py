@@ -42,7 +42,7 @@ def poll(world: World, signer: Signer, target: str) -> Reply:
         raise ArmError(403, "Forbidden", message, gateway=True)
     address = world.base_url + target
     operation = world.operations.at(address)
-    if operation is None:
+    if operation is None or operation.is_gone:
         raise ArmError(404, "NotFound", "The entity was not found in this Azure location.")
     return _status(world, operation) if address == operation.status_url else _result(world, operation)
 

@@ -15,6 +15,7 @@ from armlocal.errors import (
 )
 from armlocal.ids import GROUP_TYPE, ArmId, parse_id
 from armlocal.providers.base import Call, Reply
+from armlocal.providers.locks import LOCK_TYPE, refuse_if_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,6 +96,7 @@ class Router:
         if handler is None:
             raise self._no_route(call)
         _check_parent(call)
+        refuse_if_locked(call)
         if call.method == "PUT":
             _check_new(call)
         return await handler(call)
@@ -175,7 +177,8 @@ def _no_parent(call: Call, parent: ArmId) -> ArmError:
 def _check_new(call: Call) -> None:
     """The checks of ARM itself on a PUT: location and tags."""
     body = call.body
-    if call.id.group is not None and call.type != GROUP_TYPE and len(call.id.names) == 1:
+    no_place = (GROUP_TYPE, LOCK_TYPE)
+    if call.id.group is not None and call.type not in no_place and len(call.id.names) == 1:
         old = call.world.find(call.id.text)
         location = str(body.get("location") or "").replace(" ", "").lower()
         if not location:

@@ -133,6 +133,7 @@ class World:
     client_id: str = "c11e9701-5d7e-4a43-b6f9-6c6f63616c33"
     client_secret: str = ""
     token_seconds: float = 3599.0
+    tokens_dead_since: float = 0.0
     clock: Clock = field(default_factory=Clock)
     resources: dict[str, Resource] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""What ARM answers for itself: subscription, regions, providers, permissions, locks, and lists of all."""
+"""What ARM answers for itself: subscription, regions, providers, permissions, and lists of all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from armlocal.state import Resource, World
 
 Json = dict[str, Any]
-LOCK_TYPE = "Microsoft.Authorization/locks"
 NAMESPACES: dict[str, tuple[str, ...]] = {
     "Microsoft.Authorization": ("locks", "permissions"),
     "Microsoft.Compute": ("virtualMachines", "virtualMachines/extensions", "disks", "snapshots", "skus"),
+    "Microsoft.DevTestLab": ("schedules",),
     "Microsoft.Network": (
         "virtualNetworks",
         "publicIPAddresses",
@@ -132,16 +132,6 @@ async def list_permissions(call: Call) -> Reply:  # noqa: ARG001 - the same for 
     return Reply(200, {"value": [row]})
 
 
-async def list_locks(call: Call) -> Reply:
-    """The locks at the subscription, or those that hold in a group; none unless the world has some."""
-    locks = [
-        r
-        for r in call.world.of_type(LOCK_TYPE)
-        if call.id.group is None or r.group.lower() in ("", call.group.lower())
-    ]
-    return Reply(200, {"value": [lock.body for lock in locks]})
-
-
 def is_listed(resource: Resource) -> bool:
     """Whether a resource shows in the list of all: what has a region of its own does, groups do not."""
     return bool(resource.body.get("location")) and resource.type != GROUP_TYPE
@@ -171,7 +161,6 @@ ROUTES: Routes = {
     "LIST Microsoft.Resources/providers": list_providers,
     **{f"POST {namespace}/register": register for namespace in NAMESPACES},
     "LIST Microsoft.Authorization/permissions": list_permissions,
-    "LIST Microsoft.Authorization/locks": list_locks,
     "LIST Microsoft.Resources/resources": list_all,
     **resource_groups.ROUTES,
 }

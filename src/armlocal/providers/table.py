@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from armlocal.providers import compute, dns, images, network, resources, skus, storage
+from armlocal.providers import compute, dns, images, locks, network, resources, schedules, skus, storage
 
 if TYPE_CHECKING:
     from armlocal.providers.base import Routes
 
 ALL_ROUTES: tuple[Routes, ...] = (
     resources.ROUTES,
+    locks.ROUTES,
     compute.ROUTES,
     skus.ROUTES,
     images.ROUTES,
     network.ROUTES,
     dns.ROUTES,
     storage.ROUTES,
+    schedules.ROUTES,
 )
