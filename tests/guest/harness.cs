@@ -34,7 +34,10 @@ namespace Harness
                 case "footer-problem": return Footer.Read(a[1]).Problem;
                 case "footer-size": return Footer.Read(a[1]).Size.ToString();
                 case "layout": return Show(Layout.Read(a[1], long.Parse(a[2])));
-                case "fit": Layout.FitGpt(a[1], long.Parse(a[2])); return "";
+                case "fit": Layout.Fit(a[1], long.Parse(a[2])); return "";
+                case "set-id": Layout.SetId(a[1], long.Parse(a[2]), Bin(a[3])); return "";
+                case "volumes": return Volumes(Layout.Read(a[1], long.Parse(a[2])));
+                case "clean": return Clean(a);
                 case "ends": Layout.SaveEnds(a[1], long.Parse(a[2]), a[3]); return "";
                 case "crc": byte[] data = Encoding.ASCII.GetBytes(a[1]); return Bytes.Crc32(data, 0, data.Length).ToString("x8");
                 case "parse": return Parse(a[1]);
@@ -57,6 +60,25 @@ namespace Harness
         private static string Show(Layout layout)
         {
             return layout.Scheme + " " + layout.Partitions + " " + layout.BackupAtEnd + " " + layout.Problem;
+        }
+
+        private static string Volumes(Layout layout)
+        {
+            StringBuilder text = new StringBuilder(layout.Id + " " + layout.End + "\n");
+            foreach (Volume v in layout.Volumes)
+            {
+                text.Append(v.Number + " " + v.Offset + " " + v.Size + " " + v.Kind + " " + v.Active + " " + v.IsRecovery + " " + v.Contents + "\n");
+            }
+            return text.ToString();
+        }
+
+        private static string Clean(string[] a)
+        {
+            string[] names = new string[a.Length - 2];
+            Array.Copy(a, 2, names, 0, names.Length);
+            Cleaner cleaner = new Cleaner(a[1], names);
+            string end = Wait(cleaner);
+            return end + cleaner.Refused + " " + cleaner.Freed + "\n" + string.Join("\n", cleaner.Removed);
         }
 
         private static string Parse(string path)

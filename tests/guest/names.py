@@ -32,6 +32,7 @@ def unknown(text: str, csharp: str) -> list[str]:
         *_unknown_commands(root, own),
         *_unknown_variables(root, own),
         *_unknown_members(root, csharp),
+        *_unknown_slow(root),
         *(f"{line(f)}: {name} hides a cmdlet" for name, f in own.items() if name.lower() in _CMDLETS),
     ]
 
@@ -52,6 +53,22 @@ def _unknown_commands(root: Node, own: dict[str, Node]) -> Iterator[str]:
                 yield f"{line(command)}: {name} -{parameter}"
         if name in known and _positional(command):
             yield f"{line(command)}: {name} is given a value without a parameter's name"
+
+
+def _unknown_slow(root: Node) -> Iterator[str]:
+    """What `Invoke-Slowly` is told to run, by name, with a table of parameters."""
+    for command in walk(root, "command"):
+        if command_name(command).lower() != "invoke-slowly":
+            continue
+        given = re.search(r"-Command '([\w-]+)'", text_of(command))
+        allowed = _CMDLETS.get(given[1].lower()) if given else None
+        if given is None or allowed is None:
+            yield f"{line(command)}: {text_of(command)[:60]}"
+            continue
+        table = next(walk(command, "hash_literal_expression"), None)
+        for entry in walk(table, "key_expression") if table is not None else []:
+            if text_of(entry).lower() not in allowed | _COMMON:
+                yield f"{line(command)}: {given[1]} -{text_of(entry)}"
 
 
 def _positional(command: Node) -> bool:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.guest.grammar import broken, command_name, functions, line, parameters, parse, text_of, walk
+from tests.guest.secrets import untold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,8 +18,40 @@ Rule = tuple[str, "Callable[[str, Node], Iterator[str]]"]
 _WEB = {"invoke-webrequest", "invoke-restmethod", "iwr", "irm", "wget", "curl"}
 _EVAL = {"invoke-expression", "iex"}
 _TEXT_FILES = {"out-file", "set-content", "add-content", "tee-object", "export-clixml"}
-_SECRETS = re.compile(r"SNAPSHOT_URL|AZURE_SAS_TOKEN|WEBHOOK_URL|WEBHOOK_SECRET|Get-BlobUrl", re.IGNORECASE)
-_TELLING = {"write-log", "send-progress", "set-fact", "write-output", "write-host", "stop-final", "set-blob"}
+_PROMPTS = {
+    *(
+        "format-volume",
+        "initialize-disk",
+        "remove-partition",
+        "remove-partitionaccesspath",
+        "resize-partition",
+    ),
+    *("unregister-scheduledtask", "mount-diskimage", "dismount-diskimage"),
+}
+_RESERVED = {
+    *(
+        "args",
+        "consolefilename",
+        "enabledexperimentalfeatures",
+        "error",
+        "event",
+        "executioncontext",
+        "false",
+    ),
+    *("foreach", "home", "host", "input", "iscoreclr", "islinux", "ismacos", "iswindows", "matches"),
+    *(
+        "myinvocation",
+        "null",
+        "pid",
+        "profile",
+        "psboundparameters",
+        "pscmdlet",
+        "pscommandpath",
+        "psculture",
+    ),
+    *("psdebugcontext", "pshome", "psitem", "psscriptroot", "psversiontable", "pwd", "sender", "shellid"),
+    *("stacktrace", "switch", "this", "true"),
+}
 _START = (
     "Set-StrictMode -Version 2",
     "$ErrorActionPreference = 'Stop'",
@@ -70,7 +103,7 @@ def _no_eval(_text: str, root: Node) -> Iterator[str]:
     for command in _commands(root, _EVAL):
         yield f"{line(command)}: {text_of(command)[:60]}"
     for call in walk(root, "invokation_expression"):
-        if re.search(r"\[scriptblock\]::create|\.invokescript\(", text_of(call), re.IGNORECASE):
+        if re.search(r"\[scriptblock\]::create|\.invokescript\(|\.addscript\(", text_of(call), re.IGNORECASE):
             yield f"{line(call)}: {text_of(call)[:60]}"
 
 
@@ -92,14 +125,26 @@ def _native(_text: str, root: Node) -> Iterator[str]:
                 yield f"{line(command)}: {text_of(command)[:60]}"
     for function in functions(root).values():
         body = text_of(function)
-        if "[Vhdlift.Native]::new" in body and ".ExitCode" not in body:
+        if "[Vhdlift.Native]::new" in body and ".ExitCode" not in body and "$work.NextLine()" not in body:
             yield f"{line(function)}: {text_of(function.children[1])}"
+        calls = body.count("Invoke-Native ")
+        looked_at = body.count("Assert-Native ") + len(re.findall(r"\$run\['code'\]", body))
+        if calls > looked_at:
+            yield f"{line(function)}: {text_of(function.children[1])} runs {calls}, looks at {looked_at}"
 
 
 def _runs_program(command: Node) -> bool:
-    """`&` on anything but a block of script: a literal, `$phase['work']` and `$way` are such blocks."""
+    """`&` on anything but a block of script: a literal, a parameter of that type, `$phase['work']`, `$way`."""
     target = text_of(command).removeprefix("&").strip()
-    return not re.match(r"\{|\$Phase\['work'\]|\$way\b", target, re.IGNORECASE)
+    if re.match(r"\{|\$Phase\['work'\]|\$way\b", target, re.IGNORECASE):
+        return False
+    variable = re.match(r"\$(\w+)", target)
+    around: Node | None = command
+    while variable and around is not None:
+        if re.search(rf"\[scriptblock\]\${variable[1]}\b", text_of(around), re.IGNORECASE):
+            return False
+        around = around.parent if around.type != "function_statement" else None
+    return True
 
 
 def _rest_of_block(node: Node) -> str:
@@ -110,17 +155,20 @@ def _rest_of_block(node: Node) -> str:
     return text_of(following) if following is not None else ""
 
 
-def _untold_secrets(_text: str, root: Node) -> Iterator[str]:
-    """No secret is handed to what logs, tells or keeps."""
-    for command in _commands(root, _TELLING):
-        if _SECRETS.search(text_of(command)):
+def _prompts(_text: str, root: Node) -> Iterator[str]:
+    """Nobody is there to answer: what asks by default is told not to."""
+    for command in _commands(root, _PROMPTS):
+        if "confirm" not in [p.lower() for p in parameters(command)]:
             yield f"{line(command)}: {text_of(command)[:60]}"
-    for call in walk(root, "invokation_expression"):
-        told = re.match(
-            r"\[IO\.File\]::(Write|Append)|\[Vhdlift\.Files\]|\[Console\]", text_of(call), re.IGNORECASE
-        )
-        if told and _SECRETS.search(text_of(call)):
-            yield f"{line(call)}: {text_of(call)[:60]}"
+
+
+def _reserved(_text: str, root: Node) -> Iterator[str]:
+    """PowerShell's own variables cannot be, or must not be, parameters and targets of an assignment."""
+    places = [*walk(root, "script_parameter"), *walk(root, "left_assignment_expression")]
+    for place in places:
+        variable = next(walk(place, "variable"), None)
+        if variable is not None and text_of(variable).lstrip("$").lower() in _RESERVED:
+            yield f"{line(place)}: {text_of(variable)}"
 
 
 def _start(text: str, _root: Node) -> Iterator[str]:
@@ -144,6 +192,8 @@ _RULES: list[Rule] = [
     ("no eval", _no_eval),
     ("encoding", _encoding),
     ("native", _native),
-    ("untold secrets", _untold_secrets),
+    ("prompts", _prompts),
+    ("reserved", _reserved),
+    ("untold secrets", untold),
 ]
 _WHOLE: list[Rule] = [("start", _start), ("tls", _tls)]

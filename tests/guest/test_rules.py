@@ -35,6 +35,29 @@ MORE_BAD = [
     ("untold secrets", "[IO.File]::WriteAllText('x', $script:Values['AZURE_SAS_TOKEN'])"),
     ("untold secrets", "Send-Progress -Message (Get-BlobUrl -Name 'x')"),
     ("parses", "switch ($a) { 'x' { 1 } default { 2 } }"),
+    ("no eval", "[PowerShell]::Create().AddScript($x)"),
+    ("native", "function Start-It {\n$run = Invoke-Native -Path $a -Arguments $b -Verb 'x'\n}"),
+    ("prompts", "Remove-Partition -DiskNumber 1 -PartitionNumber 2"),
+    ("reserved", "function Get-X {\nparam([string]$Host)\n}"),
+    ("reserved", "$Matches = 1"),
+    ("untold secrets", "Set-Change -Text $script:Values['PIN_PASSWORD']"),
+    (
+        "untold secrets",
+        "function Get-X {\n$url = Get-BlobUrl -Name 'x'\n$more = $url + '&a'\nWrite-Log -Message $more\n}",
+    ),
+    (
+        "untold secrets",
+        "function Get-X {\n$a = @('-p', $script:Values['DROP_PASSWORD'])\n"
+        "$run = Invoke-Native -Path 'x' -Arguments $a -Verb 'y'\nAssert-Native -Run $run -What 'x'\n}",
+    ),
+]
+FINE = [
+    "function Get-X {\nparam([scriptblock]$Work)\n& $Work\n}",
+    "function Get-X {\n$run = Invoke-Native -Path 'x' -Verb 'y' -Text ($script:Values['PIN_PASSWORD'] + 'z')\n"
+    "Assert-Native -Run $run -What 'x'\n}",
+    "function Get-X {\n$url = Get-BlobUrl -Name 'x'\n$answer = [Vhdlift.Web]::Send('GET', $url, $null, $null, 1)\n"
+    "Write-Log -Message $answer.Summary\n}",
+    "if ($script:Values['WEBHOOK_URL'] -eq '') {\nWrite-Log -Message 'no webhook'\n}",
 ]
 
 
@@ -56,6 +79,11 @@ def test_each_rule_finds_what_breaks_it(rule: str, text: str) -> None:
 
 def test_a_script_that_keeps_the_rules_passes() -> None:
     assert violations(GOOD + "robocopy.exe a b\nif ($LASTEXITCODE -ge 8) { throw 'x' }\n") == []
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_what_a_rule_must_not_find_is_not_found(text: str) -> None:
+    assert violations(GOOD + text + "\n") == []
 
 
 @pytest.mark.parametrize("missing", GOOD.splitlines()[:3])
@@ -83,6 +111,11 @@ def test_all_that_is_named_exists(values: GuestValues) -> None:
         ("function Stop-Process { 1 }", "hides a cmdlet"),
         ("[Vhdlift.Footer]::Reed('x')", "[Vhdlift.Footer]::Reed"),
         ("[Vhdlift.Feet]::Read('x')", "[Vhdlift.Feet]::Read"),
+        ("Invoke-Slowly -Command 'Get-Nothing' -Parameters @{ A = 1 } -Verb 'x'", "Get-Nothing"),
+        (
+            "Invoke-Slowly -Command 'Resize-Partition' -Parameters @{ Speed = 1 } -Verb 'x'",
+            "Resize-Partition -Speed",
+        ),
     ],
 )
 def test_a_name_that_does_not_exist_is_found(text: str, found: str) -> None:

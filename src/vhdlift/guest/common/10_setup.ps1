@@ -26,10 +26,25 @@ $script:OutboxFailures = 0
 $script:ExitCode = 0
 $script:Phases = New-Object System.Collections.ArrayList
 
-# A phase of the agent: its name and the work. Phases run in the order in which they are added.
+# A phase of the agent: its name and the work. Phases run in the order in which they are added. The work returns the
+# sentence it ends with, or New-Skipped. A phase that is optional is skipped where another would end the job.
 function Add-Phase {
-    param([string]$Name, [scriptblock]$Work)
-    [void]$script:Phases.Add(@{ name = $Name; work = $Work })
+    param([string]$Name, [scriptblock]$Work, [switch]$Optional)
+    [void]$script:Phases.Add(@{ name = $Name; work = $Work; optional = [bool]$Optional })
+}
+
+# What a phase returns that had nothing to do, or could not.
+function New-Skipped {
+    param([string]$Message)
+    return @{ state = 'skipped'; message = $Message }
+}
+
+# Ends the phase for a restart of Windows; after it the same phase goes on, and no attempt is counted.
+function Stop-ForRestart {
+    param([string]$Message)
+    $problem = New-Object System.InvalidOperationException $Message
+    $problem.Data['restart'] = $true
+    throw $problem
 }
 
 # An error that another attempt cannot mend.

@@ -14,7 +14,7 @@ function Get-TableValue {
     return ConvertTo-Table -Value (ConvertFrom-Json -InputObject $script:Values[$Name])
 }
 
-# A value that is a list with commas between; nothing is an empty list.
+# A value that is a list with commas between; nothing is an empty list. In a pipeline it needs parentheses around it.
 function Get-ListValue {
     param([string]$Name)
     return , @($script:Values[$Name].Split([char[]]',', [StringSplitOptions]::RemoveEmptyEntries))

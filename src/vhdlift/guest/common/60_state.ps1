@@ -20,16 +20,28 @@ function New-Job {
 
 function Save-Job {
     $script:Job['updated_at'] = Get-UtcText
-    Write-JsonFile -Path $script:StatePath -Value $script:Job
+    [Vhdlift.Files]::Replace($script:StatePath, (ConvertTo-JsonText -Value $script:Job), ($script:StatePath + '.old'))
 }
 
+# A machine that loses its power can keep a file whose bytes never reached the disk: then the one before it serves,
+# and the phase that was told about last is done again.
 function Open-Job {
-    $script:Job = Read-JsonFile -Path $script:StatePath
+    try {
+        $script:Job = Read-JsonFile -Path $script:StatePath
+    } catch {
+        $before = $script:StatePath + '.old'
+        if (-not (Test-Path -LiteralPath $before)) {
+            throw
+        }
+        Write-Log -Message ('the state cannot be read, the one before is taken: ' + (Get-Cause -Problem $_))
+        $script:Job = Read-JsonFile -Path $before
+        $script:Job['sequence'] = [int64]$script:Job['sequence'] + 1
+    }
 }
 
 # The job of this run, as the last program left it; a new one if there is none, or only another run's.
 function Open-OrNewJob {
-    if (Test-Path -LiteralPath $script:StatePath) {
+    if ((Test-Path -LiteralPath $script:StatePath) -or (Test-Path -LiteralPath ($script:StatePath + '.old'))) {
         Open-Job
         if ($script:Job['run_id'] -eq $script:Values['RUN_ID']) {
             return

@@ -31,40 +31,55 @@ function Test-Tool {
 
 function Save-Tool {
     param([string]$Name, $Tool, [string]$Path)
-    $wanted = $Tool['sha256'].ToLowerInvariant()
-    $download = Join-Path $script:ToolsPath ($Name + '.download')
-    $work = [Vhdlift.SaveWork]::new($Tool['url'], $download)
-    $work.Start()
-    Wait-Work -Work $work -Phase $script:Job['phase'] -Verb "downloaded $Name,"
-    $found = [Vhdlift.HashWork]::Of($download)
-    if ($found -ne $wanted) {
-        Remove-Item -LiteralPath $download -Force
-        throw "the SHA-256 of the download of $Name is $found, expected $wanted"
-    }
-    if (([Uri]$Tool['url']).AbsolutePath -like '*.zip') {
-        Expand-Tool -Name $Name -Download $download -Path $Path
+    $download = Receive-Tool -Name $Name -Tool $Tool
+    if ($download -like '*.zip') {
+        $folder = Join-Path $script:ToolsPath ($Name + '.unpacked')
+        $program = Expand-Tool -Name $Name -Zip $download -Folder $folder -File ([IO.Path]::GetFileName($Path))
+        Copy-Item -LiteralPath $program -Destination $Path -Force
+        Remove-Tree -Path $folder
     } else {
         Copy-Item -LiteralPath $download -Destination $Path -Force
     }
     Remove-Item -LiteralPath $download -Force
-    Set-Fact -Name "tool_$Name" -Value ([ordered]@{ version = $Tool['version']; download = $wanted; file = [Vhdlift.HashWork]::Of($Path) })
+    $file = [Vhdlift.HashWork]::Of($Path)
+    Set-Fact -Name "tool_$Name" -Value ([ordered]@{ version = $Tool['version']; download = $Tool['sha256'].ToLowerInvariant(); file = $file })
+}
+
+# A program with all that lies beside it in its archive; the path of the program.
+function Install-WholeTool {
+    param([string]$Name, [string]$File, [string]$Folder)
+    $download = Receive-Tool -Name $Name -Tool (Get-TableValue -Name 'TOOLS')[$Name]
+    $program = Expand-Tool -Name $Name -Zip $download -Folder $Folder -File $File
+    Remove-Item -LiteralPath $download -Force
+    Assert-Signature -Path $program -Signer ''
+    return $program
+}
+
+# The download, which has the SHA-256 that it must have.
+function Receive-Tool {
+    param([string]$Name, $Tool)
+    $end = [IO.Path]::GetExtension(([Uri]$Tool['url']).AbsolutePath)
+    $download = Join-Path $script:ToolsPath ($Name + '.download' + $end)
+    $work = [Vhdlift.SaveWork]::new($Tool['url'], $download)
+    $work.Start()
+    Wait-Work -Work $work -Phase $script:Job['phase'] -Verb "downloaded $Name,"
+    $found = [Vhdlift.HashWork]::Of($download)
+    if ($found -ne $Tool['sha256']) {
+        Remove-Item -LiteralPath $download -Force
+        throw "the SHA-256 of the download of $Name is $found, expected $($Tool['sha256'])"
+    }
+    return $download
 }
 
 function Expand-Tool {
-    param([string]$Name, [string]$Download, [string]$Path)
-    $zip = Join-Path $script:ToolsPath ($Name + '.zip')
-    $folder = Join-Path $script:ToolsPath ($Name + '.unpacked')
-    Remove-Tree -Path $folder
-    Copy-Item -LiteralPath $Download -Destination $zip -Force
-    Expand-Archive -LiteralPath $zip -DestinationPath $folder -Force
-    $file = [IO.Path]::GetFileName($Path)
-    $program = Get-ChildItem -LiteralPath $folder -Filter $file -Recurse | Select-Object -First 1
+    param([string]$Name, [string]$Zip, [string]$Folder, [string]$File)
+    Remove-Tree -Path $Folder
+    Expand-Archive -LiteralPath $Zip -DestinationPath $Folder -Force
+    $program = Get-ChildItem -LiteralPath $Folder -Filter $File -Recurse | Select-Object -First 1
     if ($null -eq $program) {
-        throw "there is no $file in the archive of $Name"
+        throw "there is no $File in the archive of $Name"
     }
-    Copy-Item -LiteralPath $program.FullName -Destination $Path -Force
-    Remove-Tree -Path $folder
-    Remove-Item -LiteralPath $zip -Force
+    return $program.FullName
 }
 
 # A signature that is there must be good. One that is expected must be there, and of that organisation.

@@ -6,8 +6,12 @@ function Start-Agent {
         return
     }
     try {
-        Open-Values
         Open-Job
+        if (Test-Over) {
+            Unregister-Agent
+            return
+        }
+        Open-Values
         if ($Resume) {
             Restart-Job
         }
@@ -19,6 +23,11 @@ function Start-Agent {
         $mutex.ReleaseMutex()
         $mutex.Dispose()
     }
+}
+
+# All is done and the values are gone: only the task was left, by a kill in the last moment.
+function Test-Over {
+    return $script:Job['status'] -eq 'done' -and -not (Test-Path -LiteralPath $script:ValuesPath)
 }
 
 # By hand, after the cause of a failure is gone: the failed phase gets all its attempts again.
@@ -43,6 +52,9 @@ function Invoke-Job {
             $script:ExitCode = 1
             return
         }
+        if ($script:Job['status'] -eq 'restarting') {
+            return
+        }
     }
     $script:Job['status'] = 'done'
     Save-Job
@@ -53,55 +65,87 @@ function Invoke-Job {
 function Invoke-Phase {
     param($Phase)
     $name = $Phase['name']
+    $script:Job['status'] = 'working'
     while ($true) {
         $attempt = 1
         if ($script:Job['attempts'].Contains($name)) {
             $attempt = 1 + [int]$script:Job['attempts'][$name]
         }
         if ($attempt -gt $script:MaxAttempts) {
-            Set-Failure -Name $name -Message ('given up after ' + $script:MaxAttempts + ' attempts; the last problem: ' + $script:Job['last_error']) -Seconds 0
+            Set-Failure -Phase $Phase -Message ('given up after ' + $script:MaxAttempts + ' attempts; the last problem: ' + $script:Job['last_error']) -Seconds 0
             return
         }
         $script:Job['phase'] = $name
         $script:Job['attempts'][$name] = $attempt
         $script:Job['last_error'] = 'the program was stopped from outside'
         Send-Progress -Phase $name -State 'started' -Message "attempt $attempt of $($script:MaxAttempts)"
-        if (Invoke-Attempt -Phase $Phase -Attempt $attempt) {
+        if (Invoke-Attempt -Phase $Phase -Attempt $attempt | Select-Object -Last 1) {
             return
         }
         Wait-Scaled -Seconds (30 * $attempt)
     }
 }
 
-# True when the phase is over: done, or failed for good.
+# True when there is nothing more to do for now: done, skipped, failed for good, or Windows restarts.
 function Invoke-Attempt {
     param($Phase, [int]$Attempt)
-    $name = $Phase['name']
     $clock = [Diagnostics.Stopwatch]::StartNew()
     try {
-        $message = [string](& $Phase['work'] | Select-Object -Last 1)
+        $result = & $Phase['work'] | Select-Object -Last 1
     } catch {
-        $cause = Get-Cause -Problem $_
-        $script:Job['last_error'] = $cause
-        $final = $_.Exception.GetBaseException().Data.Contains('final')
-        Write-Log -Message ($name + ' at ' + $_.InvocationInfo.PositionMessage)
-        if ($final -or $Attempt -ge $script:MaxAttempts) {
-            Set-Failure -Name $name -Message $cause -Seconds $clock.Elapsed.TotalSeconds
-            return $true
-        }
-        Send-Progress -Phase $name -State 'progress' -Message "attempt $Attempt of $($script:MaxAttempts) failed: $cause"
-        return $false
+        return Complete-Failure -Phase $Phase -Attempt $Attempt -Problem $_ -Seconds $clock.Elapsed.TotalSeconds
     }
-    Close-Phase -Name $name -Result 'done' -Seconds $clock.Elapsed.TotalSeconds
-    Send-Progress -Phase $name -State 'done' -Message $message
+    $state = 'done'
+    $message = $result
+    if ($result -is [hashtable]) {
+        $state = $result['state']
+        $message = $result['message']
+    }
+    Close-Phase -Name $Phase['name'] -Result $state -Seconds $clock.Elapsed.TotalSeconds
+    Send-Progress -Phase $Phase['name'] -State $state -Message ([string]$message)
     return $true
 }
 
+function Complete-Failure {
+    param($Phase, [int]$Attempt, $Problem, [double]$Seconds)
+    $name = $Phase['name']
+    $cause = Get-Cause -Problem $Problem
+    $data = $Problem.Exception.GetBaseException().Data
+    if ($data.Contains('restart')) {
+        Restart-Machine -Name $name -Message $cause
+        return $true
+    }
+    $script:Job['last_error'] = $cause
+    Write-Log -Message ($name + ' at ' + $Problem.InvocationInfo.PositionMessage)
+    if ($data.Contains('final') -or $Attempt -ge $script:MaxAttempts) {
+        Set-Failure -Phase $Phase -Message $cause -Seconds $Seconds
+        return $true
+    }
+    Send-Progress -Phase $name -State 'progress' -Message "attempt $Attempt of $($script:MaxAttempts) failed: $cause"
+    return $false
+}
+
+# The attempt that asked for it is not counted: the phase goes on after it. The task starts the agent again.
+function Restart-Machine {
+    param([string]$Name, [string]$Message)
+    $script:Job['attempts'][$Name] = [int]$script:Job['attempts'][$Name] - 1
+    $script:Job['status'] = 'restarting'
+    Send-Progress -Phase $Name -State 'progress' -Message $Message
+    Restart-Computer -Force
+}
+
+# An optional phase is skipped, and the job goes on.
 function Set-Failure {
-    param([string]$Name, [string]$Message, [double]$Seconds)
+    param($Phase, [string]$Message, [double]$Seconds)
+    $name = $Phase['name']
+    if ($Phase['optional']) {
+        Close-Phase -Name $name -Result 'skipped' -Seconds $Seconds
+        Send-Progress -Phase $name -State 'skipped' -Message $Message
+        return
+    }
     $script:Job['status'] = 'failed'
-    Close-Phase -Name $Name -Result 'failed' -Seconds $Seconds
-    Send-Progress -Phase $Name -State 'failed' -Message $Message
+    Close-Phase -Name $name -Result 'failed' -Seconds $Seconds
+    Send-Progress -Phase $name -State 'failed' -Message $Message
     Send-LogBlob
 }
 

@@ -93,13 +93,31 @@ namespace Vhdlift
             }
         }
 
-        // How many partitions there are.
-        public int Partitions()
+        // The partitions in use, numbered as Windows does by their order in the table from 1.
+        public List<Volume> Volumes()
         {
+            List<Volume> found = new List<Volume>();
             int size = (int)Bytes.Little(Header, 84, 4);
-            int count = 0;
-            for (int at = 0; at + size <= Entries.Length; at += size) { if (!IsUnused(at)) { count++; } }
-            return count;
+            for (int at = 0; at + size <= Entries.Length; at += size)
+            {
+                if (IsUnused(at)) { continue; }
+                byte[] kind = new byte[16];
+                Array.Copy(Entries, at, kind, 0, 16);
+                long first = (long)Bytes.Little(Entries, at + 32, 8);
+                long last = (long)Bytes.Little(Entries, at + 40, 8);
+                found.Add(new Volume(at / size + 1, first, last, new Guid(kind).ToString("D"), false));
+            }
+            return found;
+        }
+
+        public byte[] DiskId
+        {
+            get
+            {
+                byte[] id = new byte[16];
+                Array.Copy(Header, 56, id, 0, 16);
+                return id;
+            }
         }
 
         // The last sector that any partition takes.

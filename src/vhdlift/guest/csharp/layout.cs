@@ -10,6 +10,15 @@ namespace Vhdlift
         public string Scheme = "";
         public int Partitions;
         public bool BackupAtEnd;
+
+        // The disk's identifier: a GUID for GPT, 8 hexadecimal digits for MBR, as Get-Disk shows them.
+        public string Id = "";
+
+        // In the order of the table; MBR: the four primary entries only, an extended one holds the logical ones.
+        public List<Volume> Volumes = new List<Volume>();
+
+        // The first byte behind all partitions.
+        public long End;
         private readonly List<string> problems = new List<string>();
 
         // What is wrong with it; empty when nothing is.
@@ -29,33 +38,87 @@ namespace Vhdlift
                 }
                 if (IsProtective(mbr)) { layout.ReadGpt(disk, size / Bytes.Sector); }
                 else { layout.ReadMbr(mbr, size / Bytes.Sector); }
+                foreach (Volume volume in layout.Volumes)
+                {
+                    if (layout.problems.Count == 0) { volume.Look(disk); }
+                    layout.End = Math.Max(layout.End, volume.End);
+                }
                 if (layout.problems.Count == 0 && layout.Partitions == 0) { layout.problems.Add("there is no partition"); }
                 return layout;
             }
         }
 
-        // Puts the backup GPT in the last sectors of a disk of `size` bytes, and makes both headers and the
-        // protective MBR say so. The backup is written before the primary, so a crash leaves one that is whole.
-        public static void FitGpt(string path, long size)
+        // Makes the partition table right for a disk of `size` bytes: GPT or MBR. Refuses when a partition is in the way.
+        public static void Fit(string path, long size)
         {
             using (FileStream disk = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read))
             {
-                long last = size / Bytes.Sector - 1;
-                Gpt table = Gpt.Read(disk, 1, last + 1, "primary");
-                if (table.Problems.Count > 0) { throw new InvalidDataException(table.Problems[0]); }
-                long usable = last - 1 - table.EntrySectors;
-                if (table.LastTaken() > usable)
+                byte[] mbr = Bytes.Read(disk, 0, Bytes.Sector);
+                if (IsProtective(mbr)) { WriteGpt(disk, Primary(disk, size), size); }
+                else { AssertEnds(MbrEnd(mbr), size / Bytes.Sector - 1, size); }
+            }
+        }
+
+        // Gives the disk another identifier: 16 bytes for a GPT, of which an MBR takes the first 4. Two disks with one
+        // identifier cannot be online in one Windows.
+        public static void SetId(string path, long size, byte[] id)
+        {
+            using (FileStream disk = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read))
+            {
+                byte[] mbr = Bytes.Read(disk, 0, Bytes.Sector);
+                if (IsProtective(mbr))
                 {
-                    throw new InvalidDataException("a partition ends at sector " + table.LastTaken()
-                        + ", the last one that a disk of " + size + " bytes can use is " + usable);
+                    Gpt table = Primary(disk, size);
+                    Array.Copy(id, 0, table.Header, 56, 16);
+                    WriteGpt(disk, table, size);
+                    return;
                 }
-                Bytes.Write(disk, (usable + 1) * Bytes.Sector, table.Entries);
-                Bytes.Write(disk, last * Bytes.Sector, table.HeaderFor(last, 1, usable + 1, usable));
-                disk.Flush(true);
-                Bytes.Write(disk, Bytes.Sector, table.HeaderFor(1, last, table.EntriesAt, usable));
-                Bytes.Write(disk, 0, Protective(Bytes.Read(disk, 0, Bytes.Sector), last));
+                Array.Copy(id, 0, mbr, 440, 4);
+                Bytes.Write(disk, 0, mbr);
                 disk.Flush(true);
             }
+        }
+
+        private static Gpt Primary(Stream disk, long size)
+        {
+            Gpt table = Gpt.Read(disk, 1, size / Bytes.Sector, "primary");
+            if (table.Problems.Count > 0) { throw new InvalidDataException(table.Problems[0]); }
+            return table;
+        }
+
+        // Puts the backup GPT in the last sectors of a disk of `size` bytes, and makes both headers and the
+        // protective MBR say so. The backup is written before the primary, so a crash leaves one that is whole.
+        private static void WriteGpt(FileStream disk, Gpt table, long size)
+        {
+            long last = size / Bytes.Sector - 1;
+            long usable = last - 1 - table.EntrySectors;
+            AssertEnds(table.LastTaken(), usable, size);
+            byte[] padded = new byte[table.EntrySectors * Bytes.Sector];
+            table.Entries.CopyTo(padded, 0);
+            Bytes.Write(disk, (usable + 1) * Bytes.Sector, padded);
+            Bytes.Write(disk, last * Bytes.Sector, table.HeaderFor(last, 1, usable + 1, usable));
+            disk.Flush(true);
+            Bytes.Write(disk, Bytes.Sector, table.HeaderFor(1, last, table.EntriesAt, usable));
+            Bytes.Write(disk, 0, Protective(Bytes.Read(disk, 0, Bytes.Sector), last));
+            disk.Flush(true);
+        }
+
+        private static void AssertEnds(long taken, long usable, long size)
+        {
+            if (taken <= usable) { return; }
+            throw new InvalidDataException("a partition ends at sector " + taken + ", the last one that a disk of " + size
+                + " bytes can use is " + usable);
+        }
+
+        private static long MbrEnd(byte[] mbr)
+        {
+            long end = 0;
+            for (int at = 446; at < 510; at += 16)
+            {
+                if (mbr[at + 4] == 0) { continue; }
+                end = Math.Max(end, (long)(Bytes.Little(mbr, at + 8, 4) + Bytes.Little(mbr, at + 12, 4)) - 1);
+            }
+            return end;
         }
 
         // The first and the last 34 sectors (MBR, GPT, entries) and the footer, one after the other.
@@ -93,7 +156,9 @@ namespace Vhdlift
             Gpt primary = Gpt.Read(disk, 1, sectors, "primary");
             problems.AddRange(primary.Problems);
             if (problems.Count > 0) { return; }
-            Partitions = primary.Partitions();
+            Volumes = primary.Volumes();
+            Partitions = Volumes.Count;
+            Id = new Guid(primary.DiskId).ToString("D");
             if (primary.Alternate < 2 || primary.Alternate >= sectors)
             {
                 problems.Add("the backup GPT is said to be at sector " + primary.Alternate + " of " + sectors);
@@ -112,11 +177,15 @@ namespace Vhdlift
         {
             Scheme = "mbr";
             BackupAtEnd = true;
+            Id = Bytes.Little(mbr, 440, 4).ToString("x8");
             for (int at = 446; at < 510; at += 16)
             {
                 if (mbr[at + 4] == 0) { continue; }
                 Partitions++;
-                long end = (long)(Bytes.Little(mbr, at + 8, 4) + Bytes.Little(mbr, at + 12, 4));
+                long first = (long)Bytes.Little(mbr, at + 8, 4);
+                long end = first + (long)Bytes.Little(mbr, at + 12, 4);
+                string kind = mbr[at + 4].ToString("x2");
+                Volumes.Add(new Volume((at - 446) / 16 + 1, first, end - 1, kind, mbr[at] == 0x80));
                 if (end > sectors)
                 {
                     problems.Add("an MBR partition ends at sector " + end + ", the disk has " + sectors);

@@ -89,8 +89,11 @@ namespace Vhdlift
 
     public static class Files
     {
-        // The whole file or the old one, never a half: written beside it, flushed, then put in its place.
-        public static void Replace(string path, string text)
+        public static void Replace(string path, string text) { Replace(path, text, null); }
+
+        // The whole file or the old one, never a half: written beside it, flushed, then put in its place. The old one is
+        // kept at `old` when that is given.
+        public static void Replace(string path, string text, string old)
         {
             string beside = path + ".new";
             byte[] data = new UTF8Encoding(false).GetBytes(text);
@@ -103,7 +106,7 @@ namespace Vhdlift
             {
                 try
                 {
-                    if (File.Exists(path)) { File.Replace(beside, path, null); }
+                    if (File.Exists(path)) { File.Replace(beside, path, old); }
                     else { File.Move(beside, path); }
                     return;
                 }

@@ -2,7 +2,6 @@
 function Invoke-Preflight {
     $length = Get-SnapshotLength
     Set-Fact -Name 'source_length' -Value $length
-    Assert-Fits -Size ($length - [Vhdlift.Footer]::Length)
     $hours = Get-HoursLeft
     if ($hours -lt 1) {
         Stop-Final -Message "the signatures end in $hours hours: too little for the work"
@@ -39,15 +38,6 @@ function Assert-Clock {
     $minutes = [Math]::Abs(([DateTimeOffset]::UtcNow - $theirs).TotalMinutes)
     if ($minutes -gt 15) {
         throw "the clock of this machine is wrong by $([Math]::Round($minutes)) minutes"
-    }
-}
-
-# The target size is an upper limit; 0 is none.
-function Assert-Fits {
-    param([int64]$Size)
-    $target = [int64]$script:Values['TARGET_SIZE_BYTES']
-    if ($target -gt 0 -and $Size -gt $target) {
-        Stop-Final -Message "the source disk has $Size bytes ($(Format-Bytes -Bytes $Size)), the target may have $target bytes ($(Format-Bytes -Bytes $target)): it does not fit"
     }
 }
 

@@ -5,7 +5,6 @@ function Invoke-VerifySource {
     Assert-Sound -Problem $footer.Problem -What 'the source'
     $layout = [Vhdlift.Layout]::Read($vhd, $footer.Size)
     Assert-Sound -Problem $layout.Problem -What 'the source'
-    Assert-Fits -Size $footer.Size
     Set-Fact -Name 'source_size' -Value $footer.Size
     Set-Fact -Name 'scheme' -Value $layout.Scheme
     return "$($footer.Size) bytes, $($layout.Scheme), $($layout.Partitions) partitions"

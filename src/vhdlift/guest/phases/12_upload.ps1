@@ -1,17 +1,30 @@
-# upload: the file as a page blob by AzCopy (holes are not sent), looked at afterwards, the manifest last.
+# upload: the file by AzCopy, as a page blob (holes are not sent) or a block blob; looked at afterwards, marked with its
+# sum, the manifest last. What is there and equal already is not sent again.
 function Invoke-Upload {
     $vhd = Get-Fact -Name 'vhd_path'
     $length = (Get-Item -LiteralPath $vhd).Length
     Stop-StrayAzCopy
-    Send-Artefact -Vhd $vhd -Length $length
-    Assert-Uploaded -Length $length
+    $said = 'was there already, and equal'
+    if (-not (Test-Uploaded -Length $length)) {
+        Send-Artefact -Vhd $vhd -Length $length
+        Assert-Uploaded -Length $length
+        Set-ArtefactSum
+        $said = 'sent'
+    }
     Send-Manifest -Length $length
-    return "$length bytes, with the manifest"
+    return "$length bytes ${said}, with the manifest"
+}
+
+function Get-BlobKind {
+    if ($script:Values['BLOB_TYPE'] -eq 'block') {
+        return 'BlockBlob'
+    }
+    return 'PageBlob'
 }
 
 # An AzCopy of an agent that was killed would write to the same blob.
 function Stop-StrayAzCopy {
-    $program = Join-Path $script:ToolsPath 'azcopy.exe'
+    $program = Get-ToolPath -File 'azcopy.exe'
     foreach ($stray in @(Get-Process -Name 'azcopy' -ErrorAction SilentlyContinue | Where-Object { $_.Path -eq $program })) {
         Write-Log -Message "ends the AzCopy of an earlier attempt, process $($stray.Id)"
         Stop-Process -Id $stray.Id -Force
@@ -23,10 +36,11 @@ function Stop-StrayAzCopy {
 # AzCopy runs; it is never logged here, and AzCopy leaves it out of its own logs.
 function Send-Artefact {
     param([string]$Vhd, [int64]$Length)
-    $program = Join-Path $script:ToolsPath 'azcopy.exe'
+    $program = Get-ToolPath -File 'azcopy.exe'
     $url = Get-BlobUrl -Name $script:Values['ARTEFACT_NAME']
+    $kind = Get-BlobKind
     $arguments = [string[]]@(
-        'copy', $Vhd, $url, '--from-to=LocalBlob', '--blob-type=PageBlob', '--check-length=true',
+        'copy', $Vhd, $url, '--from-to=LocalBlob', "--blob-type=$kind", '--check-length=true',
         '--overwrite=true', '--output-type=json', '--log-level=WARNING'
     )
     $work = [Vhdlift.Native]::new($program, $arguments, (Get-AzCopyEnvironment))
@@ -95,17 +109,43 @@ function Read-AzCopyLine {
     return $result
 }
 
+function Get-Artefact {
+    $url = Get-BlobUrl -Name $script:Values['ARTEFACT_NAME']
+    return [Vhdlift.Web]::Send('HEAD', $url, @{ 'x-ms-version' = [Vhdlift.Web]::StorageVersion }, $null, 60000)
+}
+
+# True when the blob has the length, the type and the sum of the file. The sum is written after the last byte, so a
+# page blob that was begun and has its full length from the start does not look complete.
+function Test-Uploaded {
+    param([int64]$Length)
+    $answer = Get-Artefact
+    if ($answer.Status -eq 404) {
+        return $false
+    }
+    $same = $answer.Ok -and $answer.Header('x-ms-blob-type') -eq (Get-BlobKind) -and $answer.Header('Content-Length') -eq "$Length"
+    return $same -and $answer.Header('x-ms-meta-sha256') -eq (Get-Fact -Name 'sha256')
+}
+
 function Assert-Uploaded {
     param([int64]$Length)
-    $url = Get-BlobUrl -Name $script:Values['ARTEFACT_NAME']
-    $answer = [Vhdlift.Web]::Send('HEAD', $url, @{ 'x-ms-version' = [Vhdlift.Web]::StorageVersion }, $null, 60000)
+    $answer = Get-Artefact
     if (-not $answer.Ok) {
         throw "the artefact cannot be seen after the upload: $($answer.Summary)"
     }
     $kind = $answer.Header('x-ms-blob-type')
     $there = [int64]$answer.Header('Content-Length')
-    if ($there -ne $Length -or $kind -ne 'PageBlob') {
-        throw "the artefact is a $kind of $there bytes, sent was a PageBlob of $Length bytes"
+    $wanted = Get-BlobKind
+    if ($there -ne $Length -or $kind -ne $wanted) {
+        throw "the artefact is a $kind of $there bytes, sent was a $wanted of $Length bytes"
+    }
+}
+
+function Set-ArtefactSum {
+    $url = (Get-BlobUrl -Name $script:Values['ARTEFACT_NAME']) + '&comp=metadata'
+    $headers = @{ 'x-ms-version' = [Vhdlift.Web]::StorageVersion; 'x-ms-meta-sha256' = (Get-Fact -Name 'sha256') }
+    $answer = [Vhdlift.Web]::Send('PUT', $url, $headers, (New-Object byte[] 0), 60000)
+    if (-not $answer.Ok) {
+        Write-Log -Message "the sum was not written to the artefact: $($answer.Summary)"
     }
 }
 
