@@ -29,6 +29,7 @@ class SettingInfo:
         repeatable: may be given several times; in a variable the values are separated by commas.
         derived: how the default comes about where it is not a constant.
         choices: the only values there are, where there are few.
+        flag: given without a value on the command line; elsewhere its value is yes or no.
     """
 
     name: str
@@ -41,6 +42,7 @@ class SettingInfo:
     repeatable: bool = False
     derived: str = ""
     choices: tuple[str, ...] = ()
+    flag: bool = False
 
     @property
     def title(self) -> str:
@@ -122,6 +124,12 @@ SETTINGS: list[SettingInfo] = [
         "The key that signs webhook posts: base64 of 24 to 64 bytes, with or without `whsec_`.",
         secret=True,
     ),
+    _option(
+        "webhook_allow_private",
+        "Lets the webhook be at a private address, such as 10.0.0.5; never at the cloud's own services.",
+        derived="no",
+        flag=True,
+    ),
     _option("tag", "A tag, `name=value`, for everything that is made.", {}, repeatable=True),
     _option(
         "source_stop",
@@ -148,6 +156,17 @@ SETTINGS: list[SettingInfo] = [
         choices=("full", "structure"),
     ),
     _option("link_days", "How many days the download link in the mail works, 1 to 60.", 14),
+    _option(
+        "expires_after_days",
+        "When `vhdlift gc` may remove all that a run made, its VHD included: days, 1 to 3650, or `never`.",
+        derived="`30`, or as long as the link works",
+    ),
+    _option("auto_shutdown", "A time of day, `HH:MM`, at which Azure shuts the new VM down, every day."),
+    _option(
+        "auto_shutdown_timezone",
+        "The time zone of that time, as Windows calls it: `W. Europe Standard Time`.",
+        "UTC",
+    ),
     _option(
         "cloud",
         "The Azure cloud.",

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from tests.notify.receiver import answer, receiving
+from tests.notify.receiver import answer, flooding, receiving, trickling
 from vhdlift import redaction
 from vhdlift.notify.webhook import DELIVERY, GaveUp, Retry, Sent, open_client, post_status_update
 from vhdlift.settings import Settings
@@ -88,19 +88,66 @@ async def test_an_address_that_no_try_can_reach_is_given_up(client: httpx.AsyncC
     assert found == GaveUp("its address cannot be used")
 
 
-@pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found", "429 Too Many Requests", "500 Oh"])
-async def test_any_other_answer_is_tried_again(client: httpx.AsyncClient, status: str) -> None:
-    """A receiver that is being deployed answers 404 for a while."""
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [
+        ("400 Bad Request", True),
+        ("404 Not Found", True),
+        ("413 Too Large", True),
+        ("408 Request Timeout", False),
+        ("425 Too Early", False),
+        ("429 Too Many Requests", False),
+        ("500 Oh", False),
+        ("503 Busy", False),
+    ],
+)
+async def test_any_other_answer_is_tried_again(client: httpx.AsyncClient, status: str, refused: bool) -> None:
+    """A receiver that is being deployed answers 404 for a while; what is no matter of the moment is told."""
     async with receiving(answer(status)) as receiver:
-        assert Retry(f"answered {status}") == await post_status_update(client, receiver.url, None, BODY, "1")
-
-
-async def test_a_redirect_is_not_followed(client: httpx.AsyncClient) -> None:
-    """The body goes to the address that was given and checked, and nowhere else."""
-    async with receiving(OK) as other, receiving(answer("307 Moved", f"location: {other.url}")) as receiver:
         found = await post_status_update(client, receiver.url, None, BODY, "1")
-    assert found == Retry("answered 307 Moved; redirects are not followed")
+    assert found == Retry(f"answered {status}", refused=refused)
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 Other", "307 Moved", "308 Moved"])
+async def test_a_redirect_is_not_followed(client: httpx.AsyncClient, status: str) -> None:
+    """Body and signature go to the address that was given and checked, and nowhere else."""
+    async with receiving(OK) as other, receiving(answer(status, f"location: {other.url}")) as receiver:
+        found = await post_status_update(client, receiver.url, SECRET, BODY, "1")
+    assert found == Retry(f"answered {status}; redirects are not followed")
     assert other.posts == []
+
+
+async def test_an_answer_of_a_byte_at_a_time_is_no_answer(client: httpx.AsyncClient) -> None:
+    """Each byte comes soon enough, and all of them never would."""
+    async with trickling(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 1000) as url:
+        found = await post_status_update(client, url, None, BODY, "1", scale=0.001)
+    assert found == Retry("no answer in 1 s")
+
+
+@pytest.mark.parametrize("again", [b"HTTP/1.1 100 Continue\r\n\r\n", b"x-header: y\r\n"])
+async def test_an_answer_that_never_begins_is_no_answer(client: httpx.AsyncClient, again: bytes) -> None:
+    """Interim answers, or headers, without end."""
+    first = b"" if again.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n"
+    async with flooding(first, again) as url:
+        found = await post_status_update(client, url, None, BODY, "1", scale=0.001)
+    assert isinstance(found, Retry)
+
+
+async def test_a_flood_of_a_body_is_not_read(client: httpx.AsyncClient) -> None:
+    """The status has been said; the rest may go on for ever."""
+    async with flooding(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536) as url:
+        assert Sent() == await post_status_update(client, url, None, BODY, "1")
+
+
+async def test_a_secret_in_an_answer_is_in_no_reason(client: httpx.AsyncClient) -> None:
+    """A receiver may say back what it was sent."""
+    async with receiving(answer(f"500 code=the-hook-code {SECRET}")) as receiver:
+        redaction.register(SECRET)
+        redaction.register("code=the-hook-code")
+        found = await post_status_update(client, receiver.url, None, BODY, "1")
+    assert isinstance(found, Retry)
+    assert "the-hook-code" not in found.reason
+    assert SECRET not in found.reason
 
 
 @pytest.mark.parametrize(

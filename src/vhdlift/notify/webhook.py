@@ -21,6 +21,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from vhdlift import __version__
+from vhdlift.notify import guarded
 from vhdlift.redaction import redact, redact_json
 
 if TYPE_CHECKING:
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 
 _ATTEMPT_SECONDS = 10.0
 _LONGEST_WAIT_ASKED_FOR = 3600.0
+_LONGEST_PHRASE = 80
 # Below this a real network would not answer in time, however fast the stand-in's clock runs.
 _LEAST_SCALE = 0.1
+# What of 4xx speaks of the moment and not of the post.
+_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,17 @@ class Sent:
 
 @dataclass(frozen=True)
 class Retry:
-    """Not delivered yet; `after` is the least number of seconds that the receiver asked to be left alone."""
+    """Not delivered yet.
+
+    Attributes:
+        reason: why, without the address of the receiver.
+        after: the least number of seconds that the receiver asked to be left alone.
+        refused: the receiver is there, and does not want this post (4xx).
+    """
 
     reason: str
     after: float | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,13 +67,18 @@ class GaveUp:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to wait between attempts and when to stop, in seconds of the real service."""
+    """How long to wait between attempts and when to stop, in seconds of the real service.
+
+    Posts go out in order, so each waits for those before it: until the receiver takes them, until they are
+    `deadline` old, or until the receiver has refused them for `patience`, as no repeat will please it then.
+    """
 
     first: float = 1.0
     longest: float = 300.0
     factor: float = 2.0
     jitter: float = 0.2
     deadline: float = 24 * 3600.0
+    patience: float = 900.0
 
     def delays(self, scale: float = 1.0, chance: Callable[[], float] = random.random) -> Iterator[float]:
         """The wait before the second attempt, the third, and so on without end.
@@ -81,9 +97,13 @@ DELIVERY = Schedule()
 
 
 def open_client(settings: Settings) -> httpx.AsyncClient:
-    """A client for all posts of one process; close it at the end."""
-    context = _trust(str(settings.ca_bundle) if settings.ca_bundle else None)
-    return httpx.AsyncClient(verify=context, headers={"user-agent": f"vhdlift/{__version__}"})
+    """A client for posts to the webhook of these settings; close it at the end."""
+    return guarded.open_client(
+        settings.webhook_url.get_secret_value() if settings.webhook_url else "",
+        _trust(str(settings.ca_bundle) if settings.ca_bundle else None),
+        allow_private=settings.webhook_allow_private,
+        agent=f"vhdlift/{__version__}",
+    )
 
 
 @cache
@@ -144,12 +164,13 @@ def _headers(secret: str | None, webhook_id: str, content: bytes) -> dict[str, s
 def _judged(response: httpx.Response, scale: float) -> Sent | Retry | GaveUp:
     if response.is_success:
         return Sent()
-    reason = f"answered {response.status_code} {response.reason_phrase}".rstrip()
+    reason = redact(f"answered {response.status_code} {response.reason_phrase[:_LONGEST_PHRASE]}").rstrip()
     if response.status_code == HTTPStatus.GONE:
         return GaveUp(reason)
     if response.has_redirect_location:
         reason += "; redirects are not followed"
-    return Retry(reason, _asked_for(response.headers.get("retry-after", ""), _LONGEST_WAIT_ASKED_FOR * scale))
+    after = _asked_for(response.headers.get("retry-after", ""), _LONGEST_WAIT_ASKED_FOR * scale)
+    return Retry(reason, after, response.is_client_error and response.status_code not in _PASSING)
 
 
 def _asked_for(value: str, longest: float) -> float | None:

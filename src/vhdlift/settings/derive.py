@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from vhdlift.model import NEVER
 from vhdlift.options import BY_NAME
-from vhdlift.settings import rules
+from vhdlift.settings import addresses, rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +24,7 @@ NEEDED = (
     "domain",
 )
 _LONGEST_NAME = 253
+_USUAL_EXPIRY = 30
 # Windows looks for the name in the password only if it has three characters or more.
 _CHECKED_NAME = 3
 
@@ -64,7 +67,14 @@ def _from_choices(given: Mapping[str, Any]) -> dict[str, Any]:
         **({"license_type": "Windows_Client"} if desktop else {}),
         **({"cloud": "custom"} if given.get("arm_endpoint") else {}),
         **({"smtp_port": 465} if given.get("smtp_tls") == "tls" else {}),
+        **_expiry(given),
     }
+
+
+def _expiry(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a link leads to must not be removed before the link ends."""
+    days = str(given.get("link_days", ""))
+    return {"expires_after_days": days} if days.isdecimal() and int(days) > _USUAL_EXPIRY else {}
 
 
 def disagreements(given: Mapping[str, Any]) -> Iterator[str]:
@@ -119,6 +129,11 @@ def _long_names(s: Settings) -> Iterator[str]:
         )
 
 
+def _expired_link(s: Settings) -> Iterator[str]:
+    if s.expires_after_days != NEVER and int(s.expires_after_days) < s.link_days:
+        yield f"{_title('expires_after_days')} must not be less than {_title('link_days')}: {s.link_days}"
+
+
 def _custom_cloud(s: Settings) -> Iterator[str]:
     if s.cloud == "custom" and not s.arm_endpoint:
         yield f"{_title('arm_endpoint')} is missing: a custom cloud needs the URL of its Resource Manager"
@@ -142,13 +157,25 @@ def _client_secret(s: Settings) -> Iterator[str]:
         yield f"{_title('client_secret')} must be given with {_title('tenant_id')} and {_title('client_id')}"
 
 
+def _webhook_place(s: Settings) -> Iterator[str]:
+    host = urlsplit(s.webhook_url.get_secret_value()).hostname if s.webhook_url else None
+    address = addresses.address_of(host) if host else None
+    if address is not None and addresses.is_private(address) and not s.webhook_allow_private:
+        yield (
+            f"{_title('webhook_url')} must not lead to a private address: "
+            f"{BY_NAME['webhook_allow_private'].title} lets it"
+        )
+
+
 _CHECKS: Mapping[str, Callable[[Settings], Iterator[str]]] = {
     "source_vm vm_name resource_group source_resource_group": _two_machines,
     "admin_username vm_name": _user_is_machine,
     "admin_password admin_username": _password_with_user,
     "domain subdomain": _long_names,
+    "expires_after_days link_days": _expired_link,
     "cloud arm_endpoint": _custom_cloud,
     "azcopy_url azcopy_sha256": _azcopy,
     "smtp_username smtp_password": _smtp_login,
     "client_secret tenant_id client_id": _client_secret,
+    "webhook_url webhook_allow_private": _webhook_place,
 }

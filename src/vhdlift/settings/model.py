@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vhdlift.errors import UsageError
-from vhdlift.model import Spec
+from vhdlift.model import NEVER, Spec
 from vhdlift.options import BY_NAME
 from vhdlift.settings import derive, net_rules, rules, values
 
@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     ] = _default("email")
     webhook_url: Annotated[SecretStr, _secret(net_rules.url)] | None = None
     webhook_secret: Annotated[SecretStr, _secret(net_rules.webhook_secret)] | None = None
+    webhook_allow_private: bool = False
     tag: Annotated[dict[str, str], BeforeValidator(values.pairs), AfterValidator(rules.tags)] = _default(
         "tag"
     )
@@ -80,6 +81,13 @@ class Settings(BaseSettings):
     license_type: Literal["Windows_Client", "Windows_Server", "None"] | None = None
     verify: Literal["full", "structure"] = _default("verify")
     link_days: Annotated[int, Field(ge=1, le=60)] = _default("link_days")
+    expires_after_days: Annotated[str, BeforeValidator(values.plain), AfterValidator(rules.expiry)] = "30"
+    auto_shutdown: Annotated[str, BeforeValidator(values.plain), AfterValidator(rules.time_of_day)] | None = (
+        None
+    )
+    auto_shutdown_timezone: Annotated[str, AfterValidator(rules.windows_timezone)] = _default(
+        "auto_shutdown_timezone"
+    )
     cloud: Literal["public", "usgovernment", "china", "custom"] = "public"
     arm_endpoint: _Endpoint | None = None
     ca_bundle: Annotated[Path, AfterValidator(values.certificates)] | None = None
@@ -141,7 +149,7 @@ class Settings(BaseSettings):
         same = (
             "subscription_id source_vm source_resource_group vm_name resource_group location vm_size image "
             "os_disk_gb admin_username domain subdomain dns_resource_group target_size_gib allow_from email "
-            "source_stop on_failure verify link_days"
+            "source_stop on_failure verify link_days auto_shutdown auto_shutdown_timezone"
         )
         licence = None if self.license_type == "None" else self.license_type
         return {
@@ -149,6 +157,7 @@ class Settings(BaseSettings):
             "ports": self.port,
             "tags": self.tag,
             "license_type": licence,
+            "expires_after_days": None if self.expires_after_days == NEVER else int(self.expires_after_days),
         }
 
     def secrets(self) -> list[str]:

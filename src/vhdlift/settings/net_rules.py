@@ -11,7 +11,6 @@ import base64
 import binascii
 import ipaddress
 import re
-import socket
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import TypeVar
@@ -19,10 +18,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 
+from vhdlift.settings import addresses
+
 _Value = TypeVar("_Value", str, int)
-_Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
-# The platform's own address: extensions, DHCP and the guest agent talk to it, nothing else should.
-_AZURE_HOST = ipaddress.ip_address("168.63.129.16")
 
 
 def _punycode(value: str, rule: str) -> str:
@@ -103,19 +101,6 @@ def sender(value: str) -> str:
     return str(Address(name, addr_spec=email(address))) if name else email(address or value)
 
 
-def _address(host: str) -> _Ip | None:
-    """The IP address that a URL's host stands for, in any of the spellings that resolvers take."""
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (OSError, UnicodeError):
-        pass
-    try:
-        address = ipaddress.IPv6Address(host)
-    except ValueError:
-        return None
-    return address.ipv4_mapped or address
-
-
 def _split(value: str) -> SplitResult:
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("must be a URL in ASCII without spaces")
@@ -137,11 +122,11 @@ def url(value: str) -> str:
     """An https URL without credentials; http only to this machine; no address of the cloud's own plumbing."""
     parts = _split(value)
     host = parts.hostname or ""
-    address = _address(host)
-    loopback = host == "localhost" or (address is not None and address.is_loopback)
+    address = addresses.address_of(host)
+    loopback = host == "localhost" or (address is not None and addresses.is_this_machine(address))
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise ValueError("must begin with https:// (http:// only to this machine)")
-    if address is not None and (address.is_link_local or address == _AZURE_HOST or address.is_unspecified):
+    if address is not None and addresses.is_forbidden(address):
         raise ValueError("must not lead to an address of the cloud's own services")
     return value
 
