@@ -45,6 +45,14 @@ class LocalCloud:
         """Any other control call."""
         return self._client.post(f"/_control/{path}", json=body).raise_for_status()
 
+    def ask(self, path: str) -> Any:
+        """What a control call tells."""
+        return self._client.get(f"/_control/{path}").raise_for_status().json()
+
+    def clear_faults(self) -> None:
+        """Nothing that was asked for goes wrong from now on."""
+        self._client.delete("/_control/faults").raise_for_status()
+
     def arm(self, method: str, path: str, version: str, body: Any = None) -> httpx.Response:
         """A call to ARM as any client makes it; `path` is below the subscription."""
         form = {

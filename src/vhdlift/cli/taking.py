@@ -78,7 +78,7 @@ def _keyword(parameter: inspect.Parameter) -> inspect.Parameter:
 
 def _parameter(info: SettingInfo) -> inspect.Parameter:
     """Text, whatever it means: settings are checked together, so that all problems are told at once."""
-    kind: Any = list[str] | None if info.repeatable else str | None
+    kind: Any = list[str] | None if info.repeatable else bool | None if info.flag else str | None
     option = typer.Option(
         str(info.option), help=help_of(info), metavar="|".join(info.choices) or "VALUE", show_default=False
     )
