@@ -112,7 +112,7 @@ def tell(store: Store, run: Run, step: str, state: State) -> None:
 @pytest.fixture
 def stored(store: Store, run: Run) -> Run:
     """A run whose first step is done and whose second is under way."""
-    store.add_run(run, PLAN, run.id)
+    store.add_run(run, PLAN)
     tell(store, run, "first", "started")
     tell(store, run, "first", "done")
     store.add_facts(run.id, "first", {"address": "192.0.2.1"})

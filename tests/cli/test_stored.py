@@ -170,7 +170,7 @@ def test_cancel_asks_the_process_that_works_on_the_run(
     """`cancel` leaves the undoing to whoever works on the run, and succeeds when nothing is left."""
 
     def undo_when_asked() -> None:
-        while not store.cancel_requested(stored.id):
+        while not store.standing([stored.id])[stored.id].cancel_requested:
             pass
         store.end_run(stored.id, Outcome("cancelled", reason="The run was cancelled."))
 

@@ -16,7 +16,9 @@ from tests.engine.doubles import Cloud, Fake, play, run_of
 from tests.engine.test_ending import forever, resume, until
 from tests.receiver import receiving
 from vhdlift.engine import api
-from vhdlift.engine.store import Outcome, Store, connect
+from vhdlift.engine.database import connect
+from vhdlift.engine.engine import frozen
+from vhdlift.engine.store import Outcome, Store
 from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.model import Run
 from vhdlift.settings import Settings
@@ -26,7 +28,7 @@ from vhdlift.steps.base import Context
 def entered(settings: Settings, *steps: Fake) -> Run:
     """A run that is in the database and was never started."""
     run, store = run_of(), Store.open(settings)
-    store.add_run(run, api.frozen(steps), run.id)
+    store.add_run(run, frozen(steps))
     store.close()
     return run
 

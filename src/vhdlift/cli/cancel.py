@@ -31,7 +31,7 @@ def cancel(given: dict[str, Any], run: RunId, as_json: AsJson = False) -> int:
                 f"`vhdlift cleanup {row.id}` removes what it made.",
             )
         shown = showing(store, row, as_json, news_only=True)
-        if settings.database_url is None and not api.is_worked_on(settings, row):
+        if not api.is_worked_on(settings, row):
             return undo(settings, shown)
         api.request_cancel(settings, row.id)
         return follow_stored(settings, store, shown, tell_undone)

@@ -26,6 +26,7 @@ COMMANDS = {
     "resume": "Go on with a run that was interrupted.",
     "cancel": "End a run and undo what it did.",
     "cleanup": "Undo a run: remove everything it made.",
+    "worker": "Carry on the runs that nobody works on.",
     "script": "The PowerShell program for the target VM, secrets replaced.",
 }
 

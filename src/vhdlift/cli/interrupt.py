@@ -1,7 +1,8 @@
 """Ctrl-C: the run is not lost, and the message says both ways on.
 
-An interrupted process stops as a killed one does: nothing is wound up. What the engine needs to go on is in
-the database already, and a tidy ending would only keep who interrupts waiting for Azure's answers.
+The first Ctrl-C parks the run: the database notes that it waits for its user, and the steps under way are
+left where they stand. The second ends the process at once, as a kill does; what the engine needs to go on is
+in the database already.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Interrupted(VhdliftError):
 def run_unless_interrupted(work: Coroutine[Any, Any, T], run_id: str) -> T:
     """The result of `work`, in an event loop of its own.
 
-    After Ctrl-C the work is left standing where it was, so the process must end at once (`main` does).
+    The first Ctrl-C cancels it, the second leaves it standing, so the process must end at once (`main` does).
 
     Args:
         work: what to wait for.
@@ -55,11 +56,17 @@ def interrupted(run_id: str) -> Interrupted:
 
 
 async def _first(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """The task of `work`, done; or under way still, when Ctrl-C came first."""
+    """The task of `work`, done or cancelled; or under way still, when Ctrl-C came twice."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    task, stopped = loop.create_task(work), loop.create_task(stop.wait())
-    loop.add_signal_handler(signal.SIGINT, stop.set)
+    at_once = asyncio.Event()
+    task, stopped = loop.create_task(work), loop.create_task(at_once.wait())
+
+    def interrupt() -> None:
+        if task.cancelling():
+            at_once.set()
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     try:
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
     finally:

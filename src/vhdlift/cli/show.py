@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.cli import output
@@ -13,10 +14,9 @@ from vhdlift.errors import ExitCode
 from vhdlift.settings import load_settings
 
 if TYPE_CHECKING:
-    from vhdlift.engine.store import RunRow, Store
-    from vhdlift.model import Event
+    from vhdlift.engine.store import RunRow, Store, Undelivered
 
-UNDELIVERED_SHOWN = 10
+WAITING_SHOWN = 10
 
 
 @takes_settings(*PLACES)
@@ -62,7 +62,7 @@ def as_data(store: Store, row: RunRow, status: str) -> dict[str, Any]:
         "facts": store.facts(row.id),
         "leftovers": [left.to_json() for left in store.leftovers(row.id)],
         "kept": list(row.outcome.kept) if row.outcome else [],
-        "undelivered": [event.sequence for event in _undelivered(store, row)],
+        "undelivered": [asdict(post) for post in store.undelivered(row.id)],
     }
 
 
@@ -74,7 +74,7 @@ def lines(store: Store, row: RunRow, status: str) -> list[str]:
         *_section("facts", _facts(store.facts(row.id))),
         *_section("left behind", leftovers(store.leftovers(row.id))),
         *_section("kept", [f"  {one}" for one in (row.outcome.kept if row.outcome else ())]),
-        *_section("webhook posts that were not taken", _posts(_undelivered(store, row))),
+        *_posts(store.undelivered(row.id), row.id),
     ]
 
 
@@ -132,14 +132,23 @@ def _told(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _posts(events: list[Event]) -> list[str]:
-    told = [f"  {event.sequence:>4}  {event.step} {event.state}" for event in events[:UNDELIVERED_SHOWN]]
-    more = len(events) - UNDELIVERED_SHOWN
-    return [*told, f"  and {more} more"] if more > 0 else told
+def _posts(posts: list[Undelivered], run_id: str) -> list[str]:
+    """What was given up, all of it; of what waits only the beginning, as the rest waits behind it."""
+    lost = [post for post in posts if post.delivery == "gave up"]
+    waiting = [post for post in posts if post.delivery == "waiting"]
+    told = [_post(post) for post in waiting[:WAITING_SHOWN]]
+    more = len(waiting) - WAITING_SHOWN
+    return [
+        *_section("webhook posts that were not taken, and are given up", [_post(post) for post in lost]),
+        *_section(
+            f"webhook posts that wait (`vhdlift resume {run_id}` goes on with them)",
+            [*told, f"  and {more} more"] if more > 0 else told,
+        ),
+    ]
 
 
-def _undelivered(store: Store, row: RunRow) -> list[Event]:
-    return store.undelivered(row.id)
+def _post(post: Undelivered) -> str:
+    return f"  {post.sequence:>4}  {post.step} {post.state}: {post.reason}"
 
 
 def _section(title: str, body: list[str]) -> list[str]:

@@ -56,9 +56,10 @@ def standing(settings: Settings, row: RunRow) -> str:
 def is_abandoned(settings: Settings, row: RunRow) -> bool:
     """Whether the run has not ended and no process works on it.
 
-    With a database that several machines share nobody can know, and the answer is no.
+    Raises:
+        VhdliftError: the database server cannot be reached.
     """
-    if row.ended_at is not None or settings.database_url is not None:
+    if row.ended_at is not None:
         return False
     from vhdlift.engine.api import is_worked_on  # noqa: PLC0415
 

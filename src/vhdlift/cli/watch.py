@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vhdlift.settings import Settings
 
 LOOK_SECONDS = 0.2
+ASK_SECONDS = 1.0
 PATIENCE_SECONDS = 15.0
 """How long a run may be without a process: one that was just started in the background takes a while."""
 
@@ -54,7 +55,7 @@ def follow_stored(settings: Settings, store: Store, shown: Showing, tell: Tell =
 
 async def _until_ended(settings: Settings, store: Store, run_id: str, view: View) -> Outcome:
     seen = 0
-    worked_on = time.monotonic()
+    worked_on = asked = time.monotonic()
     while True:
         now = await asyncio.to_thread(store.find, run_id)
         for event in await asyncio.to_thread(store.events, run_id, seen):
@@ -62,8 +63,10 @@ async def _until_ended(settings: Settings, store: Store, run_id: str, view: View
             view.show(event)
         if now.ended_at is not None and now.outcome is not None:
             return now.outcome
-        if not await asyncio.to_thread(is_abandoned, settings, now):
-            worked_on = time.monotonic()
-        elif time.monotonic() - worked_on > PATIENCE_SECONDS * settings.time_scale:
-            raise interrupted(run_id)
+        if time.monotonic() - asked > ASK_SECONDS:
+            asked = time.monotonic()
+            if not await asyncio.to_thread(is_abandoned, settings, now):
+                worked_on = asked
+            elif asked - worked_on > PATIENCE_SECONDS * settings.time_scale:
+                raise interrupted(run_id)
         await asyncio.sleep(LOOK_SECONDS)

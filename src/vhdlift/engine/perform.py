@@ -132,7 +132,7 @@ async def _do(rt: Runtime, teller: Teller, step: Step, facts: Mapping[str, Any])
 
 def _context(teller: Teller, azure: Any, facts: Mapping[str, Any]) -> Context:
     rt = teller.rt
-    return Context(teller.run, azure, rt.settings, facts, teller.ledger, teller.progress)
+    return Context(teller.run, azure, rt.settings_of(teller.run.id), facts, teller.ledger, teller.progress)
 
 
 async def _unless_stopped(

@@ -11,12 +11,18 @@ import asyncio
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from vhdlift.settings import Settings
 
     Open = Callable[[Settings], AbstractAsyncContextManager[Any]]
+
+log = structlog.get_logger("vhdlift.engine")
+
+CLOSE_SECONDS = 10.0
 
 
 def shared(open_clients: Open) -> Open:
@@ -38,10 +44,20 @@ def shared(open_clients: Open) -> Open:
         try:
             yield clients
         finally:
+            # Counted before anything is waited for: a step that is cancelled here must not be counted on.
+            users -= 1
             async with turn:
-                users -= 1
-                if users == 0:
+                if users == 0 and held is not None:
                     leaving, held = held, None
-                    await leaving.__aexit__(None, None, None)
+                    await _close(leaving)
 
     return enter
+
+
+async def _close(clients: AbstractAsyncContextManager[Any]) -> None:
+    """Close them, within a limit; what goes wrong here is no fault of the step that has ended."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await clients.__aexit__(None, None, None)
+    except Exception:  # anything: the step is over
+        log.exception("clients_not_closed")

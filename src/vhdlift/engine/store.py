@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import sqlalchemy as sa
 
 from vhdlift.engine import tables
+from vhdlift.engine.database import connect, database_url, patient
 from vhdlift.errors import ExitCode, Leftover, VhdliftError
-from vhdlift.model import Event, Run, Status
+from vhdlift.model import Event, Run, State, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
     from vhdlift.settings import Settings
 
 INSERT_TRIES = 50
+CREATE_TRIES = 5
 
 
 def now() -> str:
@@ -76,13 +77,27 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Undelivered:
+    """An event whose post nobody has taken.
+
+    `delivery` is `waiting`, when it is still to be posted, or `gave up`; `reason` is what the last attempt
+    met.
+    """
+
+    sequence: int
+    step: str
+    state: State
+    delivery: Literal["waiting", "gave up"]
+    reason: str
+
+
+@dataclass(frozen=True)
 class RunRow:
     """A run as the database knows it."""
 
     id: str
     run: Run
     plan: tuple[str, ...]
-    executor: str
     status: Status
     created_at: str
     ended_at: str | None
@@ -99,39 +114,25 @@ class RunRow:
         return self.outcome.reason if self.outcome else None
 
 
-def database_url(settings: Settings) -> str:
-    """Where the database is; makes the state directory, for the user's eyes only."""
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    folder: Path = settings.state_dir
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return f"sqlite:///{folder / 'vhdlift.db'}"
+@dataclass(frozen=True)
+class Standing:
+    """What whoever works on a run must know of it at any time."""
 
-
-def connect(url: str) -> sa.Engine:
-    """An engine on the run database, waiting for other writers instead of failing."""
-    if not url.startswith("sqlite"):
-        return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-    wait = {"timeout": 30, "check_same_thread": False}
-    engine = sa.create_engine(url, connect_args=wait, pool_size=4, max_overflow=28)
-
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        # In KiB. Each of many connections would keep two megabytes of a database that has less.
-        connection.execute("PRAGMA cache_size=-256")
-
-    return engine
+    ended: bool
+    cancel_requested: bool
 
 
 class Store:
-    """Reads and writes of the run database; each call is one transaction, safe from any thread."""
+    """Reads and writes of the run database; each call is one transaction, safe from any thread.
+
+    Attributes:
+        on_news: called with a run's id after this process has written an event of it, its end, or that a
+            post is over.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self.on_news: Callable[[str], None] = lambda _run_id: None
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -143,7 +144,7 @@ class Store:
         url = database_url(settings)
         try:
             engine = connect(url)
-            tables.metadata.create_all(engine)
+            _make_tables(engine)
         except sa.exc.SQLAlchemyError as problem:
             where = settings.state_dir if url.startswith("sqlite") else "VHDLIFT_DATABASE_URL"
             sentence = f"The run database at {where} cannot be opened: {type(problem).__name__}."
@@ -157,24 +158,27 @@ class Store:
         self._engine.dispose()
 
     @property
-    def sqlite(self) -> sa.Engine | None:
-        """The engine, if it is SQLite: DBOS then shares its connections and its settings."""
-        return self._engine if self._engine.dialect.name == "sqlite" else None
+    def engine(self) -> sa.Engine:
+        """The connections, for DBOS to share."""
+        return self._engine
 
-    def add_run(self, run: Run, plan: list[dict[str, Any]], executor: str) -> None:
+    @patient
+    def add_run(self, run: Run, plan: list[dict[str, Any]]) -> None:
         """Enter a run before anything of it happens; entering it again changes nothing."""
-        row = {"id": run.id, "run": run.to_json(), "plan": plan, "executor": executor}
+        row = {"id": run.id, "run": run.to_json(), "plan": plan}
         with self._engine.begin() as db:
             if db.execute(sa.select(tables.runs.c.id).where(tables.runs.c.id == run.id)).first() is None:
-                start = {"status": "provisioning", "created_at": run.created_at, "cancel_requested": False}
+                start = {"status": "provisioning", "created_at": run.created_at}
                 db.execute(tables.runs.insert().values(**row, **start))
 
+    @patient
     def runs(self) -> list[RunRow]:
         """All runs, the newest first."""
         query = sa.select(tables.runs).order_by(tables.runs.c.id.desc())
         with self._engine.connect() as db:
             return [_run_row(row) for row in db.execute(query)]
 
+    @patient
     def find(self, run_id: str) -> RunRow:
         """The run with this id, or the only one whose id starts with it (case does not matter).
 
@@ -191,6 +195,7 @@ class Store:
         said = "No run" if not found else "More than one run"
         raise VhdliftError(f"{said} has an id that starts with {run_id!r}.", "`vhdlift runs` lists them.")
 
+    @patient
     def plan(self, run_id: str) -> list[dict[str, Any]]:
         """The frozen plan of a run: name and needs of each step."""
         query = sa.select(tables.runs.c.plan).where(tables.runs.c.id == run_id)
@@ -201,15 +206,35 @@ class Store:
         """Ask the process that works on the run to stop and undo it."""
         self._update_run(run_id, cancel_requested=True)
 
-    def cancel_requested(self, run_id: str) -> bool:
-        """Whether somebody asked for the run to end."""
-        query = sa.select(tables.runs.c.cancel_requested).where(tables.runs.c.id == run_id)
+    @patient
+    def standing(self, run_ids: Iterable[str]) -> dict[str, Standing]:
+        """How these runs stand, all in one look."""
+        t = tables.runs
+        query = sa.select(t.c.id, t.c.ended_at, t.c.cancel_requested).where(t.c.id.in_(list(run_ids)))
         with self._engine.connect() as db:
-            return bool(db.execute(query).scalar_one())
+            rows = db.execute(query).all()
+        return {row.id: Standing(row.ended_at is not None, bool(row.cancel_requested)) for row in rows}
+
+    def park(self, run_id: str) -> None:
+        """Note that the user interrupted the run: it waits for the user, and no worker takes it up."""
+        self._update_run(run_id, parked=True)
+
+    def unpark(self, run_id: str) -> None:
+        """The user went on with the run."""
+        self._update_run(run_id, parked=False)
+
+    @patient
+    def to_take_up(self) -> list[str]:
+        """The ids of all runs that have not ended and are not parked, the oldest first."""
+        t = tables.runs
+        waiting = t.c.ended_at.is_(None) & ~t.c.parked
+        with self._engine.connect() as db:
+            return list(db.execute(sa.select(t.c.id).where(waiting).order_by(t.c.id)).scalars())
 
     def end_run(self, run_id: str, outcome: Outcome) -> None:
         """Write down how a run ended."""
         self._update_run(run_id, status=outcome.status, ended_at=now(), outcome=outcome.to_json())
+        self.on_news(run_id)
 
     def reopen(self, run_id: str) -> None:
         """A run that ended is worked on again (its clean-up is repeated)."""
@@ -223,11 +248,14 @@ class Store:
         """
         for _ in range(INSERT_TRIES):
             try:
-                return self._insert_event(key, event)
+                kept = self._insert_event(key, event)
             except sa.exc.IntegrityError:
                 continue  # another process took the number, or the key, first
+            self.on_news(event.run_id)
+            return kept
         raise VhdliftError(f"Event {key} could not be kept.", "The run database is overloaded.")
 
+    @patient
     def events(self, run_id: str, after: int = 0) -> list[Event]:
         """The run's events in order, those numbered above `after`."""
         t = tables.events
@@ -235,28 +263,36 @@ class Store:
         with self._engine.connect() as db:
             return [Event.from_json(row) for row in db.execute(query).scalars()]
 
+    @patient
     def mark_delivery(self, run_id: str, sequence: int, result: str, reason: str = "") -> None:
-        """`result` is `sent` or `gave up`."""
+        """`result` is `waiting`, `sent` or `gave up`; `reason` is what the last attempt met."""
         t = tables.events
         where = (t.c.run_id == run_id) & (t.c.sequence == sequence)
         with self._engine.begin() as db:
             db.execute(t.update().where(where).values(delivery=result, delivery_reason=reason))
+        self.on_news(run_id)
 
+    @patient
     def unposted(self, run_id: str, after: int = 0) -> list[int]:
         """The numbers above `after` of events that have been neither taken nor given up."""
         t = tables.events
-        own = (t.c.run_id == run_id) & (t.c.sequence > after) & t.c.delivery.is_(None)
+        open_ = t.c.delivery.is_(None) | (t.c.delivery == "waiting")
+        own = (t.c.run_id == run_id) & (t.c.sequence > after) & open_
         with self._engine.connect() as db:
             return list(db.execute(sa.select(t.c.sequence).where(own).order_by(t.c.sequence)).scalars())
 
-    def undelivered(self, run_id: str) -> list[Event]:
-        """Events that no webhook receiver has taken."""
+    @patient
+    def undelivered(self, run_id: str) -> list[Undelivered]:
+        """Events that no webhook receiver has taken; none where nobody has tried to post any."""
         t = tables.events
-        missing = t.c.delivery.is_(None) | (t.c.delivery != "sent")
-        query = sa.select(t.c.event).where(t.c.run_id == run_id, missing).order_by(t.c.sequence)
+        query = sa.select(t.c.event, t.c.delivery, t.c.delivery_reason)
         with self._engine.connect() as db:
-            return [Event.from_json(row) for row in db.execute(query).scalars()]
+            rows = db.execute(query.where(t.c.run_id == run_id).order_by(t.c.sequence)).all()
+        if not any(row.delivery for row in rows):
+            return []
+        return [_undelivered(row) for row in rows if row.delivery != "sent"]
 
+    @patient
     def add_facts(self, run_id: str, step: str, facts: Mapping[str, Any]) -> None:
         """Keep what a step handed on; the last word counts."""
         t = tables.facts
@@ -264,6 +300,23 @@ class Store:
             db.execute(t.delete().where(t.c.run_id == run_id, t.c.step == step))
             db.execute(t.insert().values(run_id=run_id, step=step, facts=dict(facts)))
 
+    @patient
+    def told(self, run_id: str, key: str) -> Event | None:
+        """The event that was kept under this key, if one was."""
+        t = tables.events
+        with self._engine.connect() as db:
+            known = db.execute(sa.select(t.c.event).where(t.c.run_id == run_id, t.c.key == key)).scalar()
+        return None if known is None else Event.from_json(known)
+
+    @patient
+    def facts_of(self, run_id: str, step: str) -> dict[str, Any]:
+        """What one step handed on."""
+        t = tables.facts
+        query = sa.select(t.c.facts).where(t.c.run_id == run_id, t.c.step == step)
+        with self._engine.connect() as db:
+            return dict(db.execute(query).scalar() or {})
+
+    @patient
     def facts(self, run_id: str) -> dict[str, Any]:
         """All facts of a run in one mapping."""
         query = sa.select(tables.facts.c.facts).where(tables.facts.c.run_id == run_id)
@@ -273,6 +326,7 @@ class Store:
                 merged |= row
         return merged
 
+    @patient
     def add_ledger(self, run_id: str, step: str, resource_id: str) -> None:
         """Note a resource before its create call is sent."""
         t = tables.ledger
@@ -282,6 +336,7 @@ class Store:
                 row = {"run_id": run_id, "resource_id": resource_id, "step": step, "noted_at": now()}
                 db.execute(t.insert().values(**row))
 
+    @patient
     def ledger(self, run_id: str) -> list[str]:
         """Every resource the run was about to make, in that order."""
         t = tables.ledger
@@ -294,10 +349,12 @@ class Store:
         outcome = self.find(run_id).outcome
         return list(outcome.leftovers) if outcome else []
 
+    @patient
     def _update_run(self, run_id: str, **values: Any) -> None:
         with self._engine.begin() as db:
             db.execute(tables.runs.update().where(tables.runs.c.id == run_id).values(**values))
 
+    @patient
     def _insert_event(self, key: str, event: Event) -> Event:
         t = tables.events
         own = t.c.run_id == event.run_id
@@ -312,9 +369,26 @@ class Store:
             return numbered
 
 
+def _undelivered(row: Any) -> Undelivered:
+    event = Event.from_json(row.event)
+    reason = row.delivery_reason or "waits for those before it"
+    return Undelivered(event.sequence, event.step, event.state, row.delivery or "waiting", reason)
+
+
+def _make_tables(engine: sa.Engine) -> None:
+    """Make the tables that are missing; two processes that do so at once get in each other's way."""
+    for left in reversed(range(CREATE_TRIES)):
+        try:
+            return tables.metadata.create_all(engine)
+        except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
+            if not left:
+                raise
+    return None
+
+
 def _run_row(row: Any) -> RunRow:
     outcome = Outcome.from_json(row.outcome) if row.outcome else None
     plan = tuple(step["name"] for step in row.plan)
     status = cast("Status", row.status)
     run = Run.from_json(row.run)
-    return RunRow(row.id, run, plan, row.executor, status, row.created_at, row.ended_at, outcome)
+    return RunRow(row.id, run, plan, status, row.created_at, row.ended_at, outcome)

@@ -12,11 +12,12 @@ runs = sa.Table(
     sa.Column("id", sa.String, primary_key=True),
     sa.Column("run", sa.JSON, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
-    sa.Column("executor", sa.String, nullable=False),
     sa.Column("status", sa.String, nullable=False),
     sa.Column("created_at", sa.String, nullable=False),
     sa.Column("ended_at", sa.String),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, default=False),
+    # Its user interrupted it: it waits for the user, and no worker takes it up.
+    sa.Column("parked", sa.Boolean, nullable=False, default=False),
     sa.Column("outcome", sa.JSON),
 )
 

@@ -1,4 +1,4 @@
-"""Works on one run in a process of its own, for `--no-wait`; what it is given comes by the environment."""
+"""Works on runs in a process of its own, for `--no-wait`; what it is given comes by the environment."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from vhdlift.redaction import redact
 
 
 def main(run_id: str) -> int:
-    """Take up the run and follow it to its end; returns the exit code."""
+    """Take up the run, and what nobody works on beside it; returns the run's exit code."""
     from vhdlift.engine import api  # noqa: PLC0415
     from vhdlift.settings import load_settings  # noqa: PLC0415
 
     try:
-        outcome = asyncio.run(api.resume(load_settings({}), run_id, lambda _event: None))
+        outcome = asyncio.run(api.serve(load_settings({}), run_id))
     except VhdliftError as error:
         return _tell(f"{error.sentence} {error.hint}", error.exit_code)
     except Exception as error:  # noqa: BLE001 - Python would write it as it is, secrets included
         return _tell("".join(traceback.format_exception(error)), ExitCode.FAILED)
-    return int(outcome.exit_code)
+    return int(outcome.exit_code if outcome else ExitCode.COMPLETED)
 
 
 def _tell(story: str, code: ExitCode) -> int:

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 
 from vhdlift.engine import closing, deliver, perform, runtime
+from vhdlift.engine.runtime import BrokenOff
 from vhdlift.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     import sqlalchemy as sa
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 PROVISION, UNWIND, DELIVER = "provision", "unwind", "deliver"
+UNFINISHED = ("PENDING", "ENQUEUED")
+DEAD = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+LOOK_SECONDS = 0.1
+THREADS = 24
 
 Plan = list[dict[str, Any]]
 Results = dict[str, dict[str, Any]]
@@ -51,23 +57,18 @@ class JsonSerializer(Serializer):
         return data
 
 
-class BrokenOff(BaseException):
-    """The process winds down in the middle of a durable function, which so has no outcome yet.
-
-    DBOS would keep a bare cancellation as the function's error, and never take it up again; what is no
-    `Exception` it keeps nothing of.
-    """
-
-
-def resumable(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """The durable function, whose cancellation leaves it to the next process."""
+def resumable(
+    function: Callable[[dict[str, Any], *Ts], Awaitable[T]],
+) -> Callable[[dict[str, Any], *Ts], Coroutine[Any, Any, T]]:
+    """The durable function of a run, whose cancellation leaves it to the next process."""
 
     @wraps(function)
-    async def until_broken_off(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await function(*args, **kwargs)
-        except asyncio.CancelledError:
-            raise BrokenOff from None
+    async def until_broken_off(run: dict[str, Any], *args: *Ts) -> T:
+        with runtime.current().at_work(run["id"]):
+            try:
+                return await function(run, *args)
+            except asyncio.CancelledError:
+                raise BrokenOff from None
 
     return until_broken_off
 
@@ -76,9 +77,25 @@ def resumable(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any,
 @resumable
 async def provision(run: dict[str, Any], plan: Plan) -> dict[str, Any]:
     """Do every step as soon as what it needs is done; undo all when one fails or the user cancels."""
-    rt = runtime.current()
-    results: Results = {}
     tasks: dict[str, asyncio.Task[dict[str, Any]]] = {}
+    try:
+        results = await _do_steps(run, plan, tasks)
+    finally:
+        # Broken off, the steps end before it: nothing of the run goes on in a process that has left it.
+        await _leave([task for task in tasks.values() if not task.done()])
+    if len(results) == len(plan) and all(r["state"] in ("done", "warning") for r in results.values()):
+        return await DBOS.run_step_async({"name": "close"}, closing.completed, run, results)
+    cause = closing.cause_of(results, keep=run["spec"]["on_failure"] == "keep")
+    with SetWorkflowID(unwind_id(run["id"])):
+        handle = await DBOS.start_workflow_async(cleanup_resources_on_failure, run, plan, cause)
+    return await handle.get_result()
+
+
+async def _do_steps(
+    run: dict[str, Any], plan: Plan, tasks: dict[str, asyncio.Task[dict[str, Any]]]
+) -> Results:
+    """The results of all steps that could be done; `tasks` fills with them as they start."""
+    results: Results = {}
     while True:
         for name in _ready(plan, results, tasks):
             # The number of a step in the history is drawn in plan order, before anything can run.
@@ -87,18 +104,19 @@ async def provision(run: dict[str, Any], plan: Plan) -> dict[str, Any]:
             tasks[name] = asyncio.create_task(slot.run_async({"name": name}, perform.do, run, name, given))
         under_way = [task for name, task in tasks.items() if name not in results]
         if not under_way:
-            break
+            return results
         ended, _ = await DBOS.asyncio_wait(list(under_way), return_when=asyncio.FIRST_COMPLETED)
         # Only what the history says has ended, or a replay would start steps in another order.
         results |= {name: task.result() for name, task in tasks.items() if task in ended}
         if any(result["state"] == "failed" for result in results.values()):
-            rt.stop(run["id"], "failed")
-    if len(results) == len(plan) and all(r["state"] in ("done", "warning") for r in results.values()):
-        return await DBOS.run_step_async({"name": "close"}, closing.completed, run, results)
-    cause = closing.cause_of(results, keep=run["spec"]["on_failure"] == "keep")
-    with SetWorkflowID(unwind_id(run["id"])):
-        handle = await DBOS.start_workflow_async(cleanup_resources_on_failure, run, plan, cause)
-    return await handle.get_result()
+            runtime.current().stop(run["id"], "failed")
+
+
+async def _leave(tasks: list[asyncio.Task[dict[str, Any]]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 @DBOS.workflow(name=UNWIND)
@@ -133,49 +151,99 @@ def unwind_id(run_id: str) -> str:
     return f"{run_id}:undo"
 
 
-def launch(url: str, executor: str, engine: sa.Engine | None) -> None:
-    """Start DBOS as this executor, and with it what the executor left unfinished.
+def delivery_id(run_id: str) -> str:
+    """The id of the posting of a run's events."""
+    return f"{run_id}:{DELIVER}"
+
+
+def is_delivery(workflow_id: str) -> bool:
+    """Whether a durable function posts events; the run itself needs it for nothing."""
+    return f":{DELIVER}" in workflow_id
+
+
+def launch(url: str, executor: str, engine: sa.Engine) -> None:
+    """Start DBOS as this executor, which begins with nothing.
+
+    What is known of a run is carried out by the process that has the right to: its id is put into the queue
+    of that process's executor, and no other process looks into it. DBOS's own recovery finds nothing, since
+    no executor has a name that was used before.
 
     Args:
         url: the database.
-        executor: whose unfinished runs are taken up.
-        engine: used in place of one of DBOS's own, where given.
+        executor: a name that no process has had.
+        engine: used in place of one of DBOS's own: the same waits, the same pool.
     """
     config: DBOSConfig = {
         "name": "vhdlift",
         "system_database_url": url,
         "system_database_engine": engine,
         "executor_id": executor,
-        # An executor takes up its own runs only, whatever else lives in the same database.
-        "application_version": executor,
+        # The plan is in the database, so every version of vhdlift can go on with every run.
+        "application_version": "vhdlift",
         "serializer": JsonSerializer(),
         "log_level": "CRITICAL",
         "console_log_level": "CRITICAL",
         "notification_listener_polling_interval_sec": 0.2,
+        # Fewer than the connections of the pool, so that no thread waits for one.
+        "max_executor_threads": THREADS,
+        # It would keep a connection for itself, and nothing here waits for notifications.
+        "use_listen_notify": False,
         "run_migrations": True,
     }
     DBOS(config=config)
+    DBOS.listen_queues([executor])
     DBOS.launch()
+    DBOS.register_queue(executor, polling_interval_sec=LOOK_SECONDS)
 
 
-def shut_down() -> None:
+def shut_down(executor: str) -> None:
     """Stop DBOS; what was under way stays in the database as unfinished."""
+    with suppress(Exception):  # a database that is away must not keep the process
+        DBOS.delete_queue(executor)
     DBOS.destroy(workflow_completion_timeout_sec=0)
 
 
-def start(workflow_id: str, function: Any, *arguments: Any) -> None:
-    """Start a durable function on DBOS's own event loop; call from a thread that has none.
-
-    An id that is known already is not started again.
-    """
+def start(executor: str, workflow_id: str, function: Any, *arguments: Any) -> None:
+    """Have this executor carry out a durable function; an id that is known already is not started again."""
     with SetWorkflowID(workflow_id):
-        DBOS.start_workflow(function, *arguments)
+        DBOS.enqueue_workflow(executor, function, *arguments)
+
+
+def take_up(executor: str, workflow_id: str) -> None:
+    """Have this executor go on with what another process left unfinished.
+
+    Only for who has the right to work on the run: DBOS gives the function to us, whoever had it before, and
+    takes no result from them any more.
+    """
+    DBOS.resume_workflow(workflow_id, queue_name=executor)
+
+
+def unfinished(run_id: str) -> list[str]:
+    """The ids of the durable functions of a run that have begun, or are to begin, and have no outcome."""
+    known = DBOS.list_workflows(
+        workflow_id_prefix=run_id, status=list(UNFINISHED), load_input=False, load_output=False
+    )
+    return [one.workflow_id for one in known]
+
+
+def undelivered_runs() -> list[str]:
+    """The ids of all runs whose posts are not over yet."""
+    known = DBOS.list_workflows(name=DELIVER, status=list(UNFINISHED), load_input=False, load_output=False)
+    return sorted({one.workflow_id.partition(":")[0] for one in known})
+
+
+def dead(workflow_ids: Sequence[str]) -> list[str]:
+    """Those of these that ended without having done their work."""
+    known = DBOS.list_workflows(
+        workflow_ids=list(workflow_ids), status=list(DEAD), load_input=False, load_output=False
+    )
+    return [one.workflow_id for one in known]
 
 
 def abandon(run_id: str) -> None:
     """Make sure that nothing recorded for this run is ever taken up again."""
-    for known in DBOS.list_workflows(workflow_id_prefix=run_id, status=["PENDING", "ENQUEUED"]):
-        DBOS.cancel_workflow(known.workflow_id)
+    for workflow_id in unfinished(run_id):
+        DBOS.cancel_workflow(workflow_id)
 
 
 def status_of(workflow_id: str) -> str | None:

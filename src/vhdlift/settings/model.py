@@ -154,6 +154,7 @@ class Settings(BaseSettings):
         licence = None if self.license_type == "None" else self.license_type
         return {
             **{name: getattr(self, name) for name in same.split()},
+            "own_password": self.admin_password is None,
             "ports": self.port,
             "tags": self.tag,
             "license_type": licence,

@@ -1,0 +1,103 @@
+"""Where the run database is, and how it is reached: SQLite, or PostgreSQL that several machines share."""
+
+from __future__ import annotations
+
+import time
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+
+from vhdlift.errors import VhdliftError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vhdlift.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 120.0
+PAUSE_SECONDS = 0.5
+POOL = 8
+OVERFLOW = 40
+"""Connections that the threads of one process may have open; a hundred runs share them."""
+
+
+class DatabaseLost(VhdliftError):
+    """The run database does not answer any more: nothing can be told or recorded."""
+
+
+def database_url(settings: Settings) -> str:
+    """Where the database is; makes the state directory, for the user's eyes only."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    folder: Path = settings.state_dir
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return f"sqlite:///{folder / 'vhdlift.db'}"
+
+
+def connect(url: str, **extra: Any) -> sa.Engine:
+    """An engine on the run database, waiting for other writers instead of failing."""
+    if not url.startswith("sqlite"):
+        spelled = sa.make_url(url).set(drivername="postgresql+psycopg")
+        pooled = {"pool_size": POOL, "max_overflow": OVERFLOW, "pool_timeout": PATIENCE_SECONDS}
+        given = extra if "poolclass" in extra else {**pooled, "pool_pre_ping": True, **extra}
+        return sa.create_engine(spelled, **given)
+    wait = {"timeout": 30, "check_same_thread": False}
+    engine = sa.create_engine(
+        url, connect_args=wait, pool_size=POOL, max_overflow=OVERFLOW, pool_timeout=PATIENCE_SECONDS
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        # In KiB. Each of many connections would keep two megabytes of a database that has less.
+        connection.execute("PRAGMA cache_size=-256")
+
+    return engine
+
+
+def patient(work: Callable[P, T]) -> Callable[P, T]:
+    """Do the work again while the database is away or busy; it must bear being done twice.
+
+    A server that restarts must not look like a step that failed: that would undo a healthy VM.
+
+    Raises:
+        DatabaseLost: it has not come back within `PATIENCE_SECONDS`.
+    """
+
+    @wraps(work)
+    def again(*args: P.args, **kwargs: P.kwargs) -> T:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return work(*args, **kwargs)
+            except sa.exc.SQLAlchemyError as problem:
+                if not _passes(problem):
+                    raise
+                if time.monotonic() > deadline:
+                    raise _lost(problem) from None
+            time.sleep(PAUSE_SECONDS)
+
+    return again
+
+
+def _passes(problem: sa.exc.SQLAlchemyError) -> bool:
+    """Whether waiting may help: the server is away, or other writers are busy."""
+    if isinstance(problem, sa.exc.TimeoutError):
+        return True
+    if not isinstance(problem, sa.exc.OperationalError | sa.exc.InterfaceError):
+        return False
+    said = str(problem.orig)
+    return "sqlite" not in type(problem.orig).__module__ or "locked" in said or "busy" in said
+
+
+def _lost(problem: sa.exc.SQLAlchemyError) -> DatabaseLost:
+    sentence = f"The run database has not answered for {PATIENCE_SECONDS:.0f} s: {type(problem).__name__}."
+    return DatabaseLost(sentence, "What is recorded is not lost: `vhdlift resume` goes on when it is back.")

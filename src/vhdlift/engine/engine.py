@@ -1,0 +1,323 @@
+"""One process's work: as many runs at once as are started, each of them by right of its own lock.
+
+async with Engine.open(settings) as engine:
+    await engine.start(run)
+    outcome = await engine.follow(run.id, print)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from vhdlift.engine import locks as right_to_work
+from vhdlift.engine import runtime
+from vhdlift.engine.database import database_url
+from vhdlift.engine.keeping import Keeper
+from vhdlift.engine.sharing import shared
+from vhdlift.engine.store import Outcome, RunRow, Store
+from vhdlift.engine.threads import to_the_end, within
+from vhdlift.errors import VhdliftError
+from vhdlift.logs import logging_to
+from vhdlift.redaction import redact, register
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from vhdlift.engine.locks import Locks
+    from vhdlift.engine.runtime import Runtime
+    from vhdlift.model import Event, Run
+    from vhdlift.settings import Settings
+    from vhdlift.steps.base import Step
+
+    OnEvent = Callable[[Event], None]
+    OpenClients = Callable[[Settings], AbstractAsyncContextManager[Any]]
+    Inventory = Callable[[Any, str, Sequence[str]], Any]
+
+LOOK_SECONDS = 1.0
+DRAIN_SECONDS = 60.0
+CLOSE_SECONDS = 15.0
+
+
+@dataclass
+class Job:
+    """A run that this process has the right to work on.
+
+    Attributes:
+        run: the run.
+        watched: the durable functions without which the run goes no further.
+        problem: why this process has stopped working on it, if it has.
+    """
+
+    run: Run
+    watched: tuple[str, ...] = ()
+    problem: VhdliftError | None = None
+
+
+class Engine:
+    """A process's hold on the run database and on DBOS; it carries any number of runs at once.
+
+    A process has one at a time. Other processes may use the same database: none works on a run that another
+    one has the right to. What an engine leaves unfinished when it closes, the next one goes on with.
+    """
+
+    def __init__(self, rt: Runtime, locks: Locks, plan: list[dict[str, Any]], executor: str) -> None:
+        self._rt = rt
+        self._locks = locks
+        self._plan = plan
+        self._executor = executor
+        self.jobs: dict[str, Job] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        steps: tuple[Step, ...] | None = None,
+        open_clients: OpenClients | None = None,
+        inventory: Inventory | None = None,
+    ) -> AsyncIterator[Self]:
+        """Open the database and start DBOS; `steps`, `open_clients` and `inventory` may be doubles.
+
+        Raises:
+            VhdliftError: the database cannot be used, or this process has an engine open already.
+        """
+        if runtime.installed():
+            raise VhdliftError("This process has an engine open already.", "One engine carries many runs.")
+        for secret in settings.secrets():
+            register(secret)
+        with right_to_work.opened(settings) as locks, logging_to(settings.state_dir / "logs"):
+            store = await asyncio.to_thread(Store.open, settings)
+            rt, plan = _runtime(settings, store, steps, open_clients, inventory)
+            runtime.install(rt)
+            engine = cls(rt, locks, plan, f"vhdlift-{secrets.token_hex(8)}")
+            try:
+                async with engine._working():
+                    yield engine
+            finally:
+                runtime.remove()
+                store.close()
+
+    @property
+    def store(self) -> Store:
+        """The run database."""
+        return self._rt.store
+
+    @property
+    def locks(self) -> Locks:
+        """Who works on which run."""
+        return self._locks
+
+    async def start(self, run: Run, settings: Settings | None = None) -> None:
+        """Enter the run and set it going; one that is known goes on where it was, one that ended does not.
+
+        Args:
+            run: a new run, or one that is in the database.
+            settings: what this run works with, if it is not what the engine was opened with: another
+                password, other posts. The credentials for Azure are the engine's.
+
+        Raises:
+            VhdliftError: another process works on the run.
+        """
+        if settings is not None:
+            for secret in settings.secrets():
+                register(secret)
+            self._rt.give_settings(run.id, settings)
+        await self._take(run, lambda: self._go_on(run))
+
+    async def start_cleanup(self, row: RunRow) -> None:
+        """Set an undo of the whole plan going, beside whatever the run has recorded.
+
+        Raises:
+            VhdliftError: another process works on the run.
+        """
+        await self._take(row.run, lambda: self._clean_up(row))
+
+    async def follow(self, run_id: str, on_event: OnEvent) -> Outcome:
+        """Hand on each event as it comes, until the run has ended and its posts are out, or long overdue.
+
+        Any number of runs may be followed at the same time.
+
+        Raises:
+            VhdliftError: the run goes no further in this process; the sentence says why.
+        """
+        store, seen = self._rt.store, 0
+        while True:
+            count = self._rt.wakes.count(run_id)
+            row = await asyncio.to_thread(store.find, run_id)
+            for event in await asyncio.to_thread(store.events, run_id, seen):
+                seen = event.sequence
+                on_event(event)
+            if row.ended_at is not None and row.outcome is not None:
+                return await self._drained(row.id, row.outcome)
+            job = self.jobs.get(run_id)
+            if job is None:
+                raise VhdliftError(f"This process does not work on run {run_id}.")
+            if job.problem is not None:
+                raise job.problem
+            await self._rt.wakes.wait(run_id, count, LOOK_SECONDS)
+
+    async def idle(self) -> None:
+        """Return when no run is worked on any more, and no post is on its way."""
+        while any(job.problem is None for job in self.jobs.values()):  # noqa: ASYNC110 - others end them
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def park(self, run_id: str) -> None:
+        """Stop working on the run at the wish of its user: no worker takes it up, `start` goes on with it."""
+        self._rt.break_off(run_id)
+        await asyncio.to_thread(self._rt.store.park, run_id)
+
+    def release(self, run_id: str) -> None:
+        """Let others work on the run; what is under way here is left where it stands."""
+        self.jobs.pop(run_id, None)
+        self._rt.break_off(run_id)
+        self._locks.give_back(run_id)
+        self._rt.forget(run_id)
+
+    def go_on(self, job: Job) -> None:
+        """Carry out what is known of the run and not finished; the right to work on it is ours."""
+        self._rt.allow(job.run.id)
+        job.watched = self._go_on(job.run)
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        """DBOS runs, and so do the looks at our rights and at what others ask for."""
+        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
+
+        url, store = database_url(self._rt.settings), self._rt.store
+        store.on_news = self._rt.wakes.ring
+        keeper = Keeper(self, self._rt, self._locks)
+        try:
+            await to_the_end(workflow.launch, url, self._executor, store.engine)
+            async with keeper.at_work():
+                yield
+        finally:
+            for run_id in list(self.jobs):
+                self._rt.break_off(run_id)
+            await within(CLOSE_SECONDS, workflow.shut_down, self._executor)
+
+    async def _take(self, run: Run, go: Callable[[], tuple[str, ...]]) -> None:
+        await asyncio.to_thread(right_to_work.take, self._locks, run.id)
+        self._rt.allow(run.id)
+        job = self.jobs[run.id] = Job(run)
+        try:
+            await asyncio.to_thread(self._rt.store.add_run, run, self._plan)
+            await asyncio.to_thread(self._rt.store.unpark, run.id)
+            job.watched = await asyncio.to_thread(go)
+        except BaseException:
+            self.release(run.id)
+            raise
+
+    def _go_on(self, run: Run) -> tuple[str, ...]:
+        """Carry out what is known of the run and not finished, or begin it; returns what is to be watched."""
+        from vhdlift.engine import workflow  # noqa: PLC0415
+
+        left = workflow.unfinished(run.id)
+        row = self._rt.store.find(run.id)
+        posts, work = (
+            [one for one in left if workflow.is_delivery(one) is wanted] for wanted in (True, False)
+        )
+        if row.ended_at is not None:
+            work = []
+        elif not work and workflow.status_of(run.id) in ("SUCCESS", "CANCELLED"):
+            # Whoever wanted to clean up was killed before that began.
+            return self._clean_up(row)
+        elif not work:
+            plan = self._rt.store.plan(run.id)
+            workflow.start(self._executor, run.id, workflow.provision, run.to_json(), plan)
+            work = [run.id]
+        else:
+            for one in work:
+                workflow.take_up(self._executor, one)
+        self._deliver(row, posts)
+        return tuple(work) if run.id not in work else (*work, workflow.unwind_id(run.id))
+
+    def _clean_up(self, row: RunRow) -> tuple[str, ...]:
+        from vhdlift.engine import workflow  # noqa: PLC0415
+
+        self._rt.store.reopen(row.id)
+        # What an interrupted process left half done must not come to life again beside the undo.
+        workflow.abandon(row.id)
+        failed = row.outcome and row.outcome.failed_step
+        reason = (row.outcome and row.outcome.reason) or "Cleaned up by the user."
+        status = row.status if row.status == "failed" else "cancelled"
+        cause = {"status": status, "step": failed or "", "reason": reason, "hint": "", "keep": False}
+        # Each time another: an earlier one, broken off, was abandoned just now, and stays so.
+        name = f"{row.id}:cleanup:{time.time_ns()}"
+        undo, plan = workflow.cleanup_resources_on_failure, self._rt.store.plan(row.id)
+        workflow.start(self._executor, name, undo, row.run.to_json(), plan, cause)
+        self._deliver(row, [])
+        return (name,)
+
+    def _deliver(self, row: RunRow, left: Sequence[str]) -> None:
+        """Take up the run's posts where they were left, or begin with those that are waiting."""
+        from vhdlift.engine import workflow  # noqa: PLC0415
+
+        if self._rt.settings_of(row.id).webhook_url is None:
+            return
+        for one in left:
+            workflow.take_up(self._executor, one)
+        if not left:
+            name = workflow.delivery_id(row.id)
+            if workflow.status_of(name) is not None:
+                name = f"{name}:{time.time_ns()}"
+            workflow.start(self._executor, name, workflow.deliver_events, row.run.to_json(), 0)
+
+    async def _drained(self, run_id: str, outcome: Outcome) -> Outcome:
+        """Give the last posts a moment; a receiver that is down must not keep a pipeline waiting."""
+        settings, store = self._rt.settings_of(run_id), self._rt.store
+        if settings.webhook_url is None:
+            return outcome
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(2.0, DRAIN_SECONDS * settings.time_scale)):
+                while True:
+                    count = self._rt.wakes.count(run_id)
+                    if not await asyncio.to_thread(store.unposted, run_id):
+                        break
+                    await self._rt.wakes.wait(run_id, count, LOOK_SECONDS)
+        return replace(outcome, undelivered=len(await asyncio.to_thread(store.undelivered, run_id)))
+
+
+def stopped_working(workflow_id: str) -> VhdliftError:
+    """What to say of a run whose durable function is dead."""
+    from vhdlift.engine import workflow  # noqa: PLC0415
+
+    run_id = workflow_id.partition(":")[0]
+    return VhdliftError(
+        f"The engine stopped working on run {run_id}: {redact(workflow.error_of(workflow_id))}",
+        f"Nothing was undone. `vhdlift cleanup {run_id}` does that, and starts the source VM.",
+    )
+
+
+def frozen(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+    """The plan as data: it goes into the run, so that a later version finds it as it was."""
+    return [{"name": step.name, "needs": list(step.needs)} for step in steps]
+
+
+def _runtime(
+    settings: Settings,
+    store: Store,
+    steps: tuple[Step, ...] | None,
+    open_clients: OpenClients | None,
+    inventory: Inventory | None,
+) -> tuple[Runtime, list[dict[str, Any]]]:
+    """The real steps and clients, where no doubles were given."""
+    known: Mapping[str, Step]
+    if steps is None:
+        from vhdlift.steps import PROVISION, STEPS  # noqa: PLC0415
+
+        plan, known = PROVISION, STEPS
+    else:
+        plan, known = steps, {step.name: step for step in steps}
+    if open_clients is None or inventory is None:
+        from vhdlift.azure import clients, ownership  # noqa: PLC0415
+
+        open_clients = open_clients or clients.open_clients
+        inventory = inventory or ownership.inventory
+    return runtime.Runtime(settings, store, known, shared(open_clients), inventory), frozen(plan)

@@ -1,0 +1,161 @@
+"""What an engine looks at while it works: whether its rights last, what others ask for, what is over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from vhdlift.errors import VhdliftError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from vhdlift.engine.engine import Engine, Job
+    from vhdlift.engine.locks import Locks
+    from vhdlift.engine.runtime import Runtime
+
+log = structlog.get_logger("vhdlift.engine")
+
+ASK_SECONDS = 0.1
+LOOK_SECONDS = 1.0
+BEAT_SECONDS = 1.0
+SHORTEST_SECONDS = 0.2
+QUIET_SECONDS = 120.0
+RETAKE_SECONDS = 300.0
+
+
+class Keeper:
+    """Two endless looks beside an engine's runs; each is one question for all runs together."""
+
+    def __init__(self, engine: Engine, rt: Runtime, locks: Locks) -> None:
+        self._engine = engine
+        self._rt = rt
+        self._locks = locks
+        self._looked = 0.0
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Look as long as the context lasts."""
+        looks = [asyncio.ensure_future(one) for one in (self._watch(), self._keep())]
+        try:
+            yield
+        finally:
+            for look in looks:
+                look.cancel()
+            await asyncio.wait(looks)
+
+    async def _watch(self) -> None:
+        """Pass on what others ask for; whatever goes wrong here, the followers are told."""
+        while True:
+            await asyncio.sleep(ASK_SECONDS)
+            try:
+                await self._look()
+            except Exception as problem:  # followers would wait for ever
+                log.exception("look_failed")
+                said = problem if isinstance(problem, VhdliftError) else VhdliftError(f"{problem!r}")
+                for job in self._engine.jobs.values():
+                    self._give_up(job, said)
+
+    async def _look(self) -> None:
+        jobs = dict(self._engine.jobs)
+        if not jobs:
+            return
+        standing = await asyncio.to_thread(self._rt.store.standing, jobs)
+        ended = [run_id for run_id, how in standing.items() if how.ended]
+        for run_id, how in standing.items():
+            if how.cancel_requested and not how.ended:
+                self._rt.stop(run_id, "cancelled")
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            await self._look_closer({k: v for k, v in jobs.items() if k not in ended}, ended)
+            self._looked = time.monotonic()
+
+    async def _look_closer(self, going: dict[str, Job], ended: list[str]) -> None:
+        """Which runs are dead, and which are over and delivered."""
+        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
+        from vhdlift.engine.engine import stopped_working  # noqa: PLC0415 - it imports us
+
+        watched = {one: job for job in going.values() for one in job.watched}
+        for one in await asyncio.to_thread(workflow.dead, list(watched)) if watched else []:
+            self._give_up(watched[one], await asyncio.to_thread(stopped_working, one))
+        for run_id in ended:
+            if not self._rt.is_at_work(run_id) and not await asyncio.to_thread(self._has_posts, run_id):
+                await asyncio.to_thread(self._engine.release, run_id)
+
+    def _has_posts(self, run_id: str) -> bool:
+        """Whether posts are on their way, or are to begin, for a run that is over."""
+        from vhdlift.engine import workflow  # noqa: PLC0415
+
+        if self._rt.settings_of(run_id).webhook_url is None:
+            return False
+        return any(workflow.is_delivery(one) for one in workflow.unfinished(run_id))
+
+    def _give_up(self, job: Job, problem: VhdliftError) -> None:
+        """This process works on the run no more; its followers are told, and others may."""
+        if job.problem is None:
+            job.problem = problem
+            self._rt.break_off(job.run.id)
+            self._locks.give_back(job.run.id)
+            self._rt.wakes.ring(job.run.id)
+
+    async def _keep(self) -> None:
+        """Ask again and again whether our rights last, in a thread that nothing else can keep busy."""
+        pause = max(SHORTEST_SECONDS, BEAT_SECONDS * self._rt.settings.time_scale)
+        loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, "vhdlift-rights")
+        try:
+            while True:
+                await asyncio.sleep(pause)
+                if not await loop.run_in_executor(thread, self._locks.held):
+                    log.warning("rights_lost", runs=list(self._engine.jobs))
+                    await self._win_back()
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _win_back(self) -> None:
+        """Stop at once; go on with each run whose lock is still to be had, and leave the others."""
+        jobs = [job for job in self._engine.jobs.values() if job.problem is None]
+        for job in jobs:
+            self._rt.break_off(job.run.id)
+        deadline = time.monotonic() + QUIET_SECONDS
+        for job in jobs:
+            try:
+                await self._quiet(job, deadline)
+                await asyncio.to_thread(self._take_again, job)
+            except VhdliftError as problem:
+                hint = f"`vhdlift watch {job.run.id}` follows the run, `vhdlift resume` goes on with it."
+                self._give_up(job, VhdliftError(problem.sentence, hint))
+
+    async def _quiet(self, job: Job, deadline: float) -> None:
+        """Return when nothing of the run is under way here.
+
+        Raises:
+            VhdliftError: something is, after so long.
+        """
+        while self._rt.is_at_work(job.run.id):
+            if time.monotonic() > deadline:
+                raise VhdliftError("A step did not end when the connection to the run database was lost.")
+            await asyncio.sleep(SHORTEST_SECONDS)
+
+    def _take_again(self, job: Job) -> None:
+        """Take the lock and go on, as soon as the server is there.
+
+        Raises:
+            VhdliftError: another process has it, or the server has been away for too long.
+        """
+        if not self._lock_or_wait(job.run.id):
+            raise VhdliftError(f"Another process has taken over run {job.run.id}.")
+        self._engine.go_on(job)
+
+    def _lock_or_wait(self, run_id: str) -> bool:
+        deadline = time.monotonic() + RETAKE_SECONDS
+        while True:
+            try:
+                return self._locks.take(run_id)
+            except VhdliftError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(SHORTEST_SECONDS)

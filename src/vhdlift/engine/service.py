@@ -1,0 +1,126 @@
+"""Takes up what nobody works on: runs whose process died, and posts that still wait for their receiver.
+
+Each engine that serves looks at all runs of the database. On PostgreSQL that is how the runs of a machine
+that went away are carried on by another one, without help.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from vhdlift.engine.engine import Engine
+from vhdlift.errors import VhdliftError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vhdlift.engine.store import Outcome, RunRow
+    from vhdlift.model import Run
+    from vhdlift.settings import Settings
+
+log = structlog.get_logger("vhdlift.engine")
+
+GRACE_SECONDS = 15.0
+"""How long a run must be without a process: one needs less to begin, or to notice that it lost its lock."""
+LOOK_SECONDS = 2.0
+
+
+async def serve(
+    settings: Settings, run_id: str | None = None, on_taken: Callable[[Run], None] = lambda _run: None
+) -> Outcome | None:
+    """Carry the run of this id to its end, and with it all that nobody works on; without one, for ever.
+
+    What other runs need from the environment (credentials, the addresses of webhook and mail) is this
+    process's own. One that is given a run ends when there is nothing left to do. Each run of others that is
+    taken up is handed to `on_taken`.
+
+    Returns:
+        How the run of `run_id` ended.
+
+    Raises:
+        VhdliftError: the database cannot be used, there is no such run, or another process works on it.
+    """
+    async with Engine.open(settings) as engine:
+        if run_id is None:
+            await Service(engine, settings, on_taken, may_make_vms=True).look_for_ever()
+            return None
+        row = await asyncio.to_thread(engine.store.find, run_id)
+        service = Service(engine, settings, on_taken, may_make_vms=not row.run.spec.own_password)
+        await engine.start(row.run)
+        looking = asyncio.ensure_future(service.look_for_ever())
+        try:
+            outcome = await engine.follow(row.id, lambda _event: None)
+            await engine.idle()
+        finally:
+            looking.cancel()
+            await asyncio.wait({looking})
+        return outcome
+
+
+class Service:
+    """One engine's look at the runs of others.
+
+    Args:
+        engine: takes up what is found.
+        settings: what it was opened with.
+        on_taken: told of each run that is taken up.
+        may_make_vms: whether its administrator's password is meant for other runs too.
+    """
+
+    def __init__(
+        self, engine: Engine, settings: Settings, on_taken: Callable[[Run], None], *, may_make_vms: bool
+    ) -> None:
+        self._engine = engine
+        self._on_taken = on_taken
+        self._settings = settings
+        self._has_password = may_make_vms and settings.admin_password is not None
+        self._free_since: dict[str, float] = {}
+        self._told: set[str] = set()
+
+    async def look_for_ever(self) -> None:
+        """Look again and again; a database that is away for a while ends nothing."""
+        while True:
+            try:
+                for run_id in await asyncio.to_thread(self._abandoned):
+                    await self._take_up(run_id)
+            except VhdliftError as problem:
+                log.warning("not_looked", reason=problem.sentence)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _abandoned(self) -> list[str]:
+        """The runs with something to do that nobody has worked on for `GRACE_SECONDS`."""
+        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
+
+        open_ = self._engine.store.to_take_up()
+        if self._settings.webhook_url is not None:
+            open_ += [one for one in workflow.undelivered_runs() if one not in open_]
+        taken = self._engine.locks.taken(open_)
+        now = time.monotonic()
+        self._free_since = {one: self._free_since.get(one, now) for one in open_ if one not in taken}
+        return [one for one, since in self._free_since.items() if now - since >= GRACE_SECONDS]
+
+    async def _take_up(self, run_id: str) -> None:
+        row = await asyncio.to_thread(self._engine.store.find, run_id)
+        if not await asyncio.to_thread(self._can_carry, row):
+            return
+        try:
+            await self._engine.start(row.run)
+            log.info("taken_up", run=run_id)
+            self._on_taken(row.run)
+        except VhdliftError as problem:  # another one was quicker
+            log.info("not_taken_up", run=run_id, reason=problem.sentence)
+
+    def _can_carry(self, row: RunRow) -> bool:
+        """Not before the VM is there, if only the run's own user has the password for it."""
+        if row.ended_at is not None or (self._has_password and not row.run.spec.own_password):
+            return True
+        if self._engine.store.facts_of(row.id, "vm_created"):
+            return True
+        if row.id not in self._told:
+            self._told.add(row.id)
+            log.warning("left_alone", run=row.id, reason="the VM's password is known to its user only")
+        return False
