@@ -128,6 +128,14 @@ async def test_resting_source_is_left_alone(state: str, world: World) -> None:
     assert sent(world) == []
 
 
+async def test_source_that_an_earlier_try_stopped_counts_as_stopped(world: World) -> None:
+    """After a crash the step finds the VM at rest, and the run goes on with the same facts."""
+    powers(world, "deallocated")
+    repeated = world.with_facts(source_power_state="running")
+    assert await SourceStopped().do(repeated) == {"source_was_stopped": True}
+    assert sent(world) == []
+
+
 async def test_source_is_not_stopped_when_not_wanted(world: World) -> None:
     """With `--source-stop none` the VM is neither read nor stopped nor started."""
     context = world.with_spec(source_stop="none")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -30,7 +30,10 @@ LOOK_SECONDS = 2.0
 
 
 async def serve(
-    settings: Settings, run_id: str | None = None, on_taken: Callable[[Run], None] = lambda _run: None
+    settings: Settings,
+    run_id: str | None = None,
+    on_taken: Callable[[Run], None] = lambda _run: None,
+    **doubles: Any,
 ) -> Outcome | None:
     """Carry the run of this id to its end, and with it all that nobody works on; without one, for ever.
 
@@ -44,7 +47,7 @@ async def serve(
     Raises:
         VhdliftError: the database cannot be used, there is no such run, or another process works on it.
     """
-    async with Engine.open(settings) as engine:
+    async with Engine.open(settings, **doubles) as engine:
         if run_id is None:
             await Service(engine, settings, on_taken, may_make_vms=True).look_for_ever()
             return None

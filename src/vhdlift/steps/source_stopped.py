@@ -31,7 +31,8 @@ class SourceStopped:
         stopped = await stop_vm_to_snapshot(
             c.azure, spec.source_resource_group, spec.source_vm, spec.source_stop
         )
-        return {"source_was_stopped": stopped}
+        # Repeated after a crash, this finds the VM stopped already; the record knows that it ran.
+        return {"source_was_stopped": stopped or c.facts.get("source_power_state") == "running"}
 
     async def undo(self, c: Context) -> Sequence[Leftover]:
         """Give the VM its recorded power state back.
