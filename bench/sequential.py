@@ -124,8 +124,6 @@ class Sequential:
             artefact_name=names.artefact,
             source_vm=spec.source_vm,
             target_size_bytes="0",
-            azcopy_url="https://example.org/azcopy.zip",
-            azcopy_sha256="0" * 64,
             sas_expires=until.strftime("%Y-%m-%dT%H:%M:%SZ"),
             time_scale=self._env["VHDLIFT_TIME_SCALE"],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-_ZEROS = bytes(1024 * 1024)
+_ZEROS = bytes(64 * 1024)
 
 
 class SparseDigest:

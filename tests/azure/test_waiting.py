@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import weakref
 from functools import partial
 from typing import Any
 
@@ -292,3 +294,25 @@ def _looks(typical: float, until: float) -> list[float]:
     while looks[-1] < until:
         looks.append(looks[-1] + pace.pause(looks[-1]))
     return looks
+
+
+class Answered:
+    """Something that a call brought, as large as it may be."""
+
+
+async def test_what_a_call_brought_is_let_go_although_its_timers_live_on() -> None:
+    """A timer keeps the context of the call that made it, which must not keep the call's task and result."""
+    loop = asyncio.get_running_loop()
+
+    async def call() -> Answered:
+        timers.append(loop.call_later(3600, str))
+        return Answered()
+
+    timers: list[asyncio.TimerHandle] = []
+    task = asyncio.create_task(asked(call, what="reading it", scale=SCALE))
+    brought = weakref.ref(await task)
+    del task
+    await asyncio.sleep(0)
+    gc.collect()
+    assert brought() is None
+    timers[0].cancel()

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Container: TypeAlias = "ContainerClient"
 """An open container, for those who must not know the SDK."""
 
-PIECE_BYTES = 1 << 20
-# Four pieces under way, each twice in memory while it is put together, stay below 10 MiB.
+PIECE_BYTES = 256 << 10
+# Four pieces under way, each several times in memory while it is put together, stay below 8 MiB.
 PIECES_AT_ONCE = 4
 # A hole smaller than this costs less to read than a request of its own.
 _SMALL_HOLE_BYTES = 256 << 10

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, clear_overloads
 
 from vhdlift.azure.patience import TRIES
 from vhdlift.azure.retries import ServiceRetryPolicy
@@ -152,6 +152,9 @@ class Azure:
         }
 
     def _options(self) -> dict[str, Any]:
+        # What was just imported describes each operation in several overloads. `typing` keeps them, texts and
+        # all, for whoever asks for them: 10 MB, and nobody here does.
+        clear_overloads()
         return {
             "credential": self._credential,
             "subscription_id": self.subscription_id,

@@ -125,6 +125,13 @@ class Call:
         if seconds and missing > 0:
             self.put_off(missing)
 
+    def end(self) -> None:
+        """Let go of the deadline, and with it of the task and its result.
+
+        Timers and connections that were made during the call keep its context, and so the call, for minutes.
+        """
+        self._limit = None
+
     def put_off(self, seconds: float) -> None:
         """Put the deadline off, that of an enclosing wait too."""
         more = min(seconds, LONGEST_EXTENSION - self.asked)
@@ -152,6 +159,7 @@ def awaiting(what: str, scale: float, limit: asyncio.Timeout | None = None) -> G
         yield call
     finally:
         _CALL.reset(token)
+        call.end()
 
 
 async def asked_to_wait(seconds: float, reason: str) -> None:

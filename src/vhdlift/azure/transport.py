@@ -178,6 +178,7 @@ def connections(settings: Settings, arm: str, read_seconds: float | None) -> Aio
         session=session,
         connection_timeout=_CONNECT_SECONDS,
         read_timeout=usual if read_seconds is None else read_seconds,
+        connection_data_block_size=_PIECE,
         use_env_settings=False,
     )
 

@@ -1,4 +1,7 @@
-"""The completion mail, with the one link that carries a signature."""
+"""The completion mail, with the one link that carries a signature.
+
+What makes and sends mails is imported when there is one to send: the plan is imported long before that.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from vhdlift.azure.storage import account_of, blob_read_url
 from vhdlift.azure.waiting import found
 from vhdlift.errors import Leftover, StepWarning, VhdliftError
 from vhdlift.model import CONTAINER, SERVICES
-from vhdlift.notify.email import CompletionMail, send_completion_email
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vhdlift.notify.email import CompletionMail
     from vhdlift.steps.base import Context, Made
 
 
@@ -35,6 +38,8 @@ class EmailSent:
         if not c.run.spec.email:
             await c.progress("No mail is sent, as no address was given", {"skipped": True})
             return {"email_to": []}
+        from vhdlift.notify.email import send_completion_email  # noqa: PLC0415
+
         try:
             mail = await _mail(c)
             await send_completion_email(c.settings, mail)
@@ -48,6 +53,8 @@ class EmailSent:
 
 
 async def _mail(c: Context) -> CompletionMail:
+    from vhdlift.notify.email import CompletionMail  # noqa: PLC0415
+
     now = datetime.now(UTC).replace(microsecond=0)
     life = timedelta(days=c.run.spec.link_days)
     names = c.names

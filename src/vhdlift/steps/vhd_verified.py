@@ -12,7 +12,6 @@ from vhdlift.errors import ArtefactWrong, Leftover
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fixedvhd import ReadAt
     from vhdlift.steps.base import Context, Made
 
 _TELL_SECONDS = 10.0
@@ -35,9 +34,7 @@ class VhdVerified:
         async with artefact.open_container(c.azure, group, account, c.facts["export_endpoint"]) as container:
             blob = await artefact.describe(c.azure, container, c.names.artefact)
             _check_outside(blob, c.facts["artefact_size"])
-            ranges = structure_ranges(blob.size)
-            chunks = await artefact.read_ranges(c.azure, container, blob, ranges)
-            found = _check_inside(chunk_reader(chunks), blob)
+            found = await _check_inside(c, container, blob)
             if c.run.spec.verify == "full":
                 found |= await _check_every_byte(c, container, blob)
         return {"verified": found}
@@ -54,8 +51,10 @@ def _check_outside(blob: artefact.Artefact, promised: int) -> None:
         raise ArtefactWrong(f"{blob.name} has {blob.size} bytes, and its manifest promises {promised}.")
 
 
-def _check_inside(read_at: ReadAt, blob: artefact.Artefact) -> dict[str, Any]:
+async def _check_inside(c: Context, container: artefact.Container, blob: artefact.Artefact) -> dict[str, Any]:
     """Footer and partition tables; a disk of the first generation has an MBR and no GPT."""
+    chunks = await artefact.read_ranges(c.azure, container, blob, structure_ranges(blob.size))
+    read_at = chunk_reader(chunks)
     try:
         footer = read_footer(read_at, blob.size)
         record = read_mbr(read_at)
