@@ -44,11 +44,14 @@ from fixedvhd.sizes import (
     MAX_VIRTUAL_SIZE,
     MIB,
     SECTOR,
+    STICKS_GB,
     align_down,
     align_up,
     describe,
-    fits_stick,
     size_problems,
+    stick_for,
+    stick_gib,
+    stick_reserve,
 )
 
 __all__ = [
@@ -62,6 +65,7 @@ __all__ = [
     "MICROSOFT_RESERVED",
     "RECOVERY",
     "SECTOR",
+    "STICKS_GB",
     "DiskError",
     "Extent",
     "Footer",
@@ -88,7 +92,6 @@ __all__ = [
     "clip",
     "describe",
     "file_reader",
-    "fits_stick",
     "geometry",
     "holes",
     "merge",
@@ -102,6 +105,9 @@ __all__ = [
     "rewrite_mbr",
     "size_problems",
     "split",
+    "stick_for",
+    "stick_gib",
+    "stick_reserve",
     "structure_ranges",
     "to_pages",
 ]

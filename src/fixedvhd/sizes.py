@@ -11,6 +11,8 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 GB = 1000**3
+STICKS_GB = (8, 16, 32, 64, 128, 256, 512, 1000, 2000, 4000)
+"""What USB sticks and small USB disks are sold as, in decimal gigabytes."""
 MAX_VIRTUAL_SIZE = 2040 * GIB
 """The largest virtual size, in bytes, that Windows accepts for the VHD format."""
 
@@ -31,9 +33,23 @@ def describe(size: int) -> str:
     return f"{gib} GiB ({size / GB:.1f} GB)"
 
 
-def fits_stick(size: int, stick_gb: int) -> bool:
-    """Whether `size` bytes and a footer fit on a stick of `stick_gb` decimal gigabytes."""
-    return size + SECTOR <= stick_gb * GB
+def stick_reserve(stick_gb: int) -> int:
+    """Bytes of a stick of `stick_gb` GB that a VHD must leave free: a twentieth, 1 GB at least.
+
+    Sticks hold up to 3 % less than is printed on them; the rest is for NTFS itself and a boot manager.
+    """
+    return max(stick_gb * GB // 20, GB)
+
+
+def stick_gib(stick_gb: int) -> int:
+    """The largest virtual size, in whole GiB, whose VHD file leaves a stick its reserve; may be 0."""
+    room = stick_gb * GB - stick_reserve(stick_gb) - SECTOR
+    return max(min(room, MAX_VIRTUAL_SIZE) // GIB, 0)
+
+
+def stick_for(size: int) -> int | None:
+    """The smallest usual stick, in decimal gigabytes, that takes a VHD of `size` bytes; None if none does."""
+    return next((gb for gb in STICKS_GB if size + SECTOR + stick_reserve(gb) <= gb * GB), None)
 
 
 def size_problems(size: int) -> list[str]:

@@ -102,8 +102,12 @@ SETTINGS: list[SettingInfo] = [
     ),
     _option(
         "target_size_gib",
-        "The size of the finished VHD in GiB, 1 to 2040.",
-        derived="the source disk's",
+        "The most GiB that the finished VHD may have, 1 to 2040.",
+        derived="what `--usb-gb` leaves, else the source disk's",
+    ),
+    _option(
+        "usb_gb",
+        "The USB stick that the finished VHD must fit on, in the decimal gigabytes it is sold by: 4 to 4000.",
     ),
     _option(
         "port",

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixedvhd import (
+    GB,
     GIB,
+    MAX_VIRTUAL_SIZE,
     MIB,
+    STICKS_GB,
     Extent,
     PageListError,
     SparseDigest,
@@ -21,11 +24,13 @@ from fixedvhd import (
     chunk_reader,
     clip,
     describe,
-    fits_stick,
     holes,
     merge,
     parse_page_list,
     split,
+    stick_for,
+    stick_gib,
+    stick_reserve,
     structure_ranges,
     to_pages,
 )
@@ -132,10 +137,28 @@ def test_sizes_are_told_in_both_units() -> None:
     assert describe(GIB + 512 * MIB) == "1.5 GiB (1.6 GB)"
 
 
+@given(st.integers(1, 5000))
+def test_a_vhd_for_a_stick_leaves_the_reserve_free(stick: int) -> None:
+    """File and reserve fit into the decimal gigabytes, and one GiB more would not, nor be a VHD."""
+    whole = stick * GB
+    size = stick_gib(stick) * GIB
+    assert size == 0 or size + 512 + stick_reserve(stick) <= whole
+    assert size == MAX_VIRTUAL_SIZE or size + GIB + 512 + stick_reserve(stick) > whole
+
+
 def test_a_stick_is_sold_in_decimal_gigabytes() -> None:
-    """256 GiB do not fit on a stick of 256 GB; 238 GiB do."""
-    assert not fits_stick(256 * GIB, 256)
-    assert fits_stick(238 * GIB, 256)
+    """256 GB are 238 GiB, of which a twentieth stays free; that also fits a stick of only 250 GB."""
+    assert (stick_gib(256), stick_gib(64), stick_gib(1)) == (226, 56, 0)
+    assert 226 * GIB + 512 < 250 * GB
+
+
+@given(st.integers(1, 3800 * GIB // MIB).map(lambda n: n * MIB))
+def test_the_stick_that_is_named_takes_the_vhd(size: int) -> None:
+    """It is the smallest of the usual ones that does."""
+    named = stick_for(size)
+    assert named is None or size + 512 + stick_reserve(named) <= named * GB
+    smaller = [gb for gb in STICKS_GB if named is None or gb < named]
+    assert all(size + 512 + stick_reserve(gb) > gb * GB for gb in smaller)
 
 
 def test_sizes_are_aligned_to_whole_mib() -> None:

@@ -80,8 +80,8 @@ def _sizes(spec: Spec, source: int) -> list[Finding]:
         findings.append(Finding("os-disk-too-small", "error", message, about, f"--os-disk-gb {needed}"))
     if target and target < source:
         message = (
-            f"The VHD is to be {spoken(target)} and the source disk has {spoken(source)}: the export fails "
-            "unless its partitions end before that."
+            f"The VHD is to be {spoken(target)} and the source disk has {spoken(source)}: Windows is made "
+            "smaller on the way, and the export fails if what is in use on it does not fit."
         )
         findings.append(
             Finding("target-size", "warning", message, about, f"--target-size-gib {-(-source // GIB)}")

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from fixedvhd import stick_gib
 from vhdlift.model import NEVER
 from vhdlift.options import BY_NAME
 from vhdlift.settings import addresses, rules
@@ -68,7 +69,14 @@ def _from_choices(given: Mapping[str, Any]) -> dict[str, Any]:
         **({"cloud": "custom"} if given.get("arm_endpoint") else {}),
         **({"smtp_port": 465} if given.get("smtp_tls") == "tls" else {}),
         **_expiry(given),
+        **_stick(given),
     }
+
+
+def _stick(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What fits on the stick, without its reserve."""
+    stick = str(given.get("usb_gb", ""))
+    return {"target_size_gib": stick_gib(int(stick))} if re.fullmatch(r"[0-9]{1,4}", stick) else {}
 
 
 def _expiry(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +86,9 @@ def _expiry(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def disagreements(given: Mapping[str, Any]) -> Iterator[str]:
-    """What a full resource id says otherwise than the setting beside it."""
+    """What one setting says otherwise than another one that is given beside it."""
+    if given.get("usb_gb") is not None and given.get("target_size_gib") is not None:
+        yield f"{_title('usb_gb')} and {_title('target_size_gib')} must not both be given: one size is enough"
     for name, said in _from_resource_id(given).items():
         own = given.get(name)
         if own is not None and str(own).lower() != said.lower():

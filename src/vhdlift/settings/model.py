@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     subdomain: Annotated[str, AfterValidator(net_rules.subdomain)] | None = None
     dns_resource_group: _Group | None = None
     target_size_gib: Annotated[int, Field(ge=1, le=2040)] | None = None
+    usb_gb: Annotated[int, Field(ge=4, le=4000)] | None = None
     port: Annotated[tuple[_Port, ...], _Many, AfterValidator(net_rules.no_repeats)] = _default("port")
     allow_from: Annotated[
         tuple[Annotated[str, AfterValidator(net_rules.network)], ...],
