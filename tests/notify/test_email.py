@@ -55,6 +55,14 @@ TELLS = [
     "https://pin.lab1.example.org",
     "https://drop.lab1.example.org",
     "https://web.lab1.example.org",
+    "136.4 GB, so a stick sold as 256 GB",
+    'qemu-img convert -n -f vpc -O raw "office.vhd" /dev/sdX',
+    "sgdisk -e",
+    "ventoy_vhdboot.img",
+    "64-bit UEFI",
+    "bcdboot W:\\Windows /s S: /f UEFI",
+    "INACCESSIBLE_BOOT_DEVICE",
+    "VHD_BOOT_INITIALIZATION_FAILED",
     "2 min 11 s",
     "4 h 17 min",
     "4 h 52 min",
@@ -138,6 +146,22 @@ def test_both_parts_tell_it(settings: Settings, told: str) -> None:
     page = Page(message)
     assert told in text_of(message)
     assert told in page.seen or told in page.links
+
+
+def test_a_disk_of_generation_1_starts_in_another_way(settings: Settings) -> None:
+    """An MBR disk starts in legacy BIOS mode and has no spare partition table; both parts say so."""
+    message = completion_message(settings, dataclasses.replace(MAIL, scheme="mbr"))
+    for part in (text_of(message), Page(message).seen):
+        assert "legacy BIOS mode" in part
+        assert "/f BIOS" in part
+        assert "UEFI" not in part
+        assert "sgdisk" not in part
+
+
+def test_a_disk_larger_than_any_stick_is_told_as_such(settings: Settings) -> None:
+    """No stick is named that there is not."""
+    large = completion_message(settings, dataclasses.replace(MAIL, size=2040 * 2**40 + 512))
+    assert "so a USB disk that large." in text_of(large)
 
 
 def test_nothing_is_loaded_from_outside(settings: Settings) -> None:

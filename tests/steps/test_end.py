@@ -24,6 +24,7 @@ FACTS = {
     "artefact_url": "https://acc.blob.core.windows.net/vhdusb/old1.vhd",
     "artefact_size": 1074790912,
     "sha256": "ab" * 32,
+    "verified": {"scheme": "gpt"},
     "guest_timings": {"download": 12.5},
 }
 

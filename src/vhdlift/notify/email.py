@@ -16,6 +16,7 @@ import aiosmtplib
 
 from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.notify.templates import render
+from vhdlift.notify.usb import UNTRIED, usb_of
 from vhdlift.options import AZCOPY_RELEASES
 from vhdlift.redaction import redact
 
@@ -47,6 +48,7 @@ class CompletionMail:
         durations: what each step is called and how many seconds it took, in order.
         elapsed: seconds from the run's start to the verified artefact; steps run side by side.
         removed: what was cleaned up, in words.
+        scheme: `gpt` or `mbr`, the VHD's partition table.
         leftovers: what could not be removed.
         to: who gets it; without any, the addresses of the settings.
     """
@@ -64,6 +66,7 @@ class CompletionMail:
     durations: Sequence[tuple[str, float]] = ()
     elapsed: float | None = None
     removed: Sequence[str] = ()
+    scheme: str = "gpt"
     leftovers: Sequence[Leftover] = ()
     to: Sequence[str] = ()
 
@@ -119,6 +122,8 @@ def _values(mail: CompletionMail) -> dict[str, Any]:
         "removed": [redact(line) for line in mail.removed],
         "leftovers": leftovers,
         "releases": AZCOPY_RELEASES,
+        "usb": usb_of(mail.artefact, mail.size, mail.scheme),
+        "untried": UNTRIED,
     }
 
 

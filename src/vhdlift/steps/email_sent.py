@@ -79,9 +79,12 @@ async def _mail(c: Context) -> CompletionMail:
         size=c.facts["artefact_size"],
         sha256=c.facts["sha256"],
         addresses={service: names.host(service) for service in SERVICES},
-        durations=[(phase, float(took)) for phase, took in c.facts.get("guest_timings", {}).items()],
+        durations=[
+            (phase.replace("_", " "), float(took)) for phase, took in c.facts.get("guest_timings", {}).items()
+        ],
         elapsed=(now - datetime.fromisoformat(c.run.created_at)).total_seconds(),
         removed=await _removed(c),
+        scheme=c.facts["verified"]["scheme"],
     )
 
 
