@@ -11,16 +11,20 @@
 
 from __future__ import annotations
 
+_TOLD = 8
+"""Problems in one sentence: a table of thousands of entries can have as many."""
+
 
 class DiskError(Exception):
-    """The bytes of a disk are not what they should be; carries every problem found."""
+    """The bytes of a disk are not what they should be; carries every problem found, and tells the first."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__(problems)
         self.problems = problems
 
     def __str__(self) -> str:
-        return "; ".join(self.problems)
+        more = len(self.problems) - _TOLD
+        return "; ".join([*self.problems[:_TOLD], *([f"and {more} more"] if more > 0 else [])])
 
 
 class FooterError(DiskError):

@@ -136,7 +136,7 @@ def read_gpt(read_at: ReadAt, size: int, *, backup: bool = True) -> Gpt:
         GptError: something is damaged or does not agree; every problem is named.
     """
     problems = _mbr_problems(read_at)
-    header, entries = _read_half(read_at, 1, "primary", problems)
+    header, entries = _read_half(read_at, size, 1, "primary", problems)
     if header is None:
         raise GptError(problems)
     if backup:
@@ -246,7 +246,9 @@ def _mbr_problems(read_at: ReadAt) -> list[str]:
     return []
 
 
-def _read_half(read_at: ReadAt, lba: int, which: str, problems: list[str]) -> tuple[_Header | None, bytes]:
+def _read_half(
+    read_at: ReadAt, size: int, lba: int, which: str, problems: list[str]
+) -> tuple[_Header | None, bytes]:
     """One header with its array; what is wrong with them goes into `problems`."""
     sector = read_at(lba * SECTOR, SECTOR)
     if len(sector) < SECTOR or sector[:8] != _SIGNATURE:
@@ -266,8 +268,8 @@ def _read_half(read_at: ReadAt, lba: int, which: str, problems: list[str]) -> tu
     if header.entry_size < _ENTRY.size or not 0 < length <= _MAX_ENTRIES_BYTES:
         problems.append(f"the {which} GPT header's entry array of {length} bytes is not possible")
         return None, b""
-    entries = read_at(header.entries_at * SECTOR, length)
-    if zlib.crc32(entries) != header.entries_crc:
+    entries = read_at(header.entries_at * SECTOR, length) if header.entries_at * SECTOR < size else b""
+    if len(entries) < length or zlib.crc32(entries) != header.entries_crc:
         problems.append(f"the {which} GPT entry array's checksum is wrong")
         return None, b""
     return header, entries
@@ -287,7 +289,7 @@ def _backup_problems(read_at: ReadAt, size: int, primary: _Header, entries: byte
     problems = []
     if primary.other != last:
         problems.append(f"the backup GPT header should be in the last sector {last}, not in {primary.other}")
-    spare, copy = _read_half(read_at, last, "backup", problems)
+    spare, copy = _read_half(read_at, size, last, "backup", problems)
     if spare is None:
         return problems
     if copy != entries:
@@ -296,6 +298,9 @@ def _backup_problems(read_at: ReadAt, size: int, primary: _Header, entries: byte
         problems.append("the backup GPT header does not belong to the primary")
     if (spare.first_usable, spare.last_usable) != (primary.first_usable, primary.last_usable):
         problems.append("the two GPT headers name different usable sectors")
+    first_free = primary.entries_at + _sectors(entries)
+    if not first_free <= primary.first_usable <= primary.last_usable < spare.entries_at:
+        problems.append("the usable sectors of the GPT reach into its own tables")
     return problems
 
 

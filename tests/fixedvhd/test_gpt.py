@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -107,6 +109,54 @@ def test_a_backup_of_another_table_is_noticed(other: list[Patch], told: str) -> 
     file = disk(patches=[*build_gpt(SIZE, DISK, PARTITIONS)[:3], *other[3:]])
     with pytest.raises(GptError, match=told):
         read_gpt(file_reader(file), SIZE)
+
+
+def sealed(file: io.BytesIO, at: int, place: int, value: bytes) -> None:
+    """Changes a header's field, and makes its checksum right again, as a liar would."""
+    view = file.getbuffer()
+    view[at + place : at + place + len(value)] = value
+    view[at + 16 : at + 20] = bytes(4)
+    view[at + 16 : at + 20] = zlib.crc32(view[at : at + 92]).to_bytes(4, "little")
+
+
+def test_an_array_behind_the_end_of_the_disk_is_none() -> None:
+    """A header that points where nothing is, with the checksum of nothing."""
+    file = disk()
+    sealed(file, SECTOR, 72, (1 << 50).to_bytes(8, "little"))
+    sealed(file, SECTOR, 88, bytes(4))
+    with pytest.raises(GptError, match="primary GPT entry array"):
+        read_gpt(file_reader(file), SIZE)
+
+
+@pytest.mark.parametrize(("place", "value"), [(40, 2), (48, SIZE // SECTOR - 1)])
+def test_usable_sectors_inside_the_tables_are_noticed(place: int, value: int) -> None:
+    """A partition could be laid over a table, although both headers agree and are sealed."""
+    file = disk()
+    for at in (SECTOR, SIZE - SECTOR):
+        sealed(file, at, place, value.to_bytes(8, "little"))
+    with pytest.raises(GptError, match="reach into its own tables"):
+        read_gpt(file_reader(file), SIZE)
+
+
+@given(
+    fields=st.lists(st.tuples(st.integers(8, 88), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4),
+    both=st.booleans(),
+)
+def test_a_sealed_lie_is_told_or_harmless(fields: list[tuple[int, bytes]], both: bool) -> None:
+    """Whatever a header says under a right checksum: our error, or partitions inside the disk."""
+    file = disk()
+    for place, value in fields:
+        for at in (SECTOR, SIZE - SECTOR)[: 1 + both]:
+            sealed(file, at, place, value[: 92 - place])
+    with suppress(GptError):
+        assert read_gpt(file_reader(file), SIZE).end <= SIZE - 33 * SECTOR
+
+
+def test_a_table_full_of_lies_is_told_in_one_sentence() -> None:
+    """Every problem is carried, a few are told, and how many more there are."""
+    error = GptError([f"partition {n} overlaps" for n in range(5000)])
+    assert len(error.problems) == 5000
+    assert str(error).endswith("partition 7 overlaps; and 4992 more")
 
 
 @pytest.mark.parametrize("size", [21 * MIB, 24 * MIB, 64 * MIB])

@@ -92,6 +92,9 @@ def test_progress_that_lies_is_an_error(lie: dict[str, Any]) -> None:
         {"name": "other.vhd"},
         {"size": -1},
         {"virtual_size": 2**60},
+        {"virtual_size": MANIFEST["virtual_size"] - 2**20},
+        {"size": 512, "virtual_size": 0},
+        {"size": 1536, "virtual_size": 1024},
         {"sha256": "zz" * 32},
         {"sha256": "ab" * 32 + "\n"},
         {"timings": {"download": -1}},
@@ -146,6 +149,40 @@ def test_any_value_in_any_field_is_read_or_refused(value: Any, name: str) -> Non
     """One field with any value: a progress of this run, or our error."""
     with suppress(GuestFailed):
         assert read_progress(raw(PROGRESS, **{name: value}), "run1").run_id == "run1"
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4),
+    ),
+    st.sampled_from(list(MANIFEST)),
+)
+def test_any_value_in_any_field_of_a_manifest_is_read_or_refused(value: Any, name: str) -> None:
+    """What gets through is of this run and this file, with a size that a VHD can have."""
+    with suppress(ArtefactWrong):
+        manifest = read_manifest(raw(MANIFEST, **{name: value}), "run1", "old1.vhd")
+        assert (manifest.run_id, manifest.name) == ("run1", "old1.vhd")
+        assert manifest.size == manifest.virtual_size + 512
+        assert all(seconds >= 0 for seconds in manifest.timings.values())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_as_a_manifest_end_in_our_error(body: bytes) -> None:
+    """Whatever comes, it is an error of ours."""
+    with pytest.raises(ArtefactWrong):
+        read_manifest(body, "run1", "old1.vhd")
+
+
+@given(st.text(max_size=50).map(lambda text: f"{text}\x1b[31m?sig=c2VjcmV0") | st.just("a" * 900_000))
+def test_a_key_that_the_guest_chose_is_not_repeated(key: str) -> None:
+    """The sentence stays short, and has neither terminal controls nor anything secret in it."""
+    with pytest.raises(ArtefactWrong) as refused:
+        read_manifest(raw(MANIFEST, timings={key: 1}), "run1", "old1.vhd")
+    assert "timings" in refused.value.sentence
+    assert len(refused.value.sentence) < 300
+    assert "\x1b" not in refused.value.sentence
+    assert "c2VjcmV0" not in refused.value.sentence
 
 
 def test_text_is_cleaned_before_it_is_shown() -> None:

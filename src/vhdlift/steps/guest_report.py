@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fixedvhd import FOOTER_SIZE, size_problems
 from vhdlift.errors import ArtefactWrong, GuestFailed
 from vhdlift.redaction import redact
 
 LIMIT_BYTES = 1 << 20
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_FIELD = re.compile(r"[a-z_0-9]{1,20}|\[key\]")
 
 Bytes = Annotated[int, Field(ge=0, le=1 << 46)]
 Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
@@ -106,6 +108,9 @@ def read_manifest(raw: bytes, run_id: str, name: str) -> Manifest:
         raise ArtefactWrong(f"The manifest of the VHD cannot be used: {error}") from None
     if manifest.name != name:
         raise ArtefactWrong(f"The manifest is of another file than {name}.")
+    if manifest.size != manifest.virtual_size + FOOTER_SIZE or size_problems(manifest.virtual_size):
+        told = f"{manifest.size} bytes for a disk of {manifest.virtual_size}"
+        raise ArtefactWrong(f"The manifest promises a file of {told}, which no fixed VHD has.")
     return manifest
 
 
@@ -121,8 +126,13 @@ def _read(kind: type[_Claim], raw: bytes, run_id: str) -> _Claim:
         claim = kind.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"][:3]) or "the whole"
+        place = ".".join(_spoken(part) for part in first["loc"][:3]) or "the whole"
         raise ValueError(f"{place}: {first['msg'][:200]}") from None
     if getattr(claim, "run_id", None) != run_id:
         raise ValueError("it belongs to another run")
     return claim
+
+
+def _spoken(part: str | int) -> str:
+    """A step on the way to a wrong value; a key that nobody but the guest chose is not repeated."""
+    return str(part) if isinstance(part, int) or _FIELD.fullmatch(part) else "a key"
