@@ -135,7 +135,7 @@ def main() -> int:
     print("| what | measured | at most |\n|---|---|---|")
     for row in rows:
         limit = "" if row.limit is None else f"{row.limit:g}{row.unit}"
-        print(f"| {row.what} | {row.value:.2f}{row.unit}{'' if row.holds else ' (!)'} | {limit} |")
+        print(f"| {row.what} | {row.value:.3f}{row.unit}{'' if row.holds else ' (!)'} | {limit} |")
     return 0 if all(row.holds for row in rows) else 1
 
 

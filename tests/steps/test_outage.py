@@ -16,8 +16,8 @@ MANIFEST = {
     "schema": 1,
     "run_id": RUN_ID,
     "name": "old1.vhd",
-    "size": 1024,
-    "virtual_size": 512,
+    "size": 2**20 + 512,
+    "virtual_size": 2**20,
     "sha256": "ab" * 32,
 }
 LONG_OUTAGE = [Answer(drop=True)] * 200

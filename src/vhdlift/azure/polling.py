@@ -191,7 +191,10 @@ class Polling(AsyncARMPolling):
         if self.status().lower() != "succeeded":
             raise OperationFailed
         final = None if self._read else self._operation.get_final_get_url(self._pipeline_response)
-        if final:
+        if final and self._watch is not None:
+            # The resource is what the caller wants to see; the result of an action says less.
+            await self._look(self._watch)
+        if final and self._seen is None:
             await self._read_result(final)
 
     async def _read_result(self, url: str) -> None:
