@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -24,6 +25,7 @@ from fixedvhd import (
     parse_footer,
     read_footer,
 )
+from fixedvhd.footer import checksum
 from tests.outside import run
 
 if TYPE_CHECKING:
@@ -48,6 +50,19 @@ def test_any_changed_byte_is_noticed(at: int, flip: int) -> None:
     data[at] ^= flip
     with pytest.raises(FooterError):
         parse_footer(bytes(data))
+
+
+def sealed(data: bytes) -> bytes:
+    """The fields of a footer in front, anything behind them, under the right checksum."""
+    whole = build_footer(64 * MIB, ID, WHEN)[:8] + data.ljust(504, b"\0")
+    return whole[:64] + struct.pack(">I", checksum(whole)) + whole[68:]
+
+
+@given(st.binary(max_size=600) | st.binary(max_size=504).map(sealed))
+def test_any_bytes_are_a_footer_or_our_error(data: bytes) -> None:
+    """Nothing crashes the reader, whatever stands there under a right checksum."""
+    with suppress(FooterError):
+        assert parse_footer(data).size > 0
 
 
 def test_a_dynamic_disk_is_refused_with_every_reason() -> None:

@@ -88,6 +88,14 @@ def test_what_no_disk_can_have_is_refused(partitions: list[MbrPartition], told: 
         build_mbr(1, partitions, SIZE)
 
 
+@given(st.binary(max_size=510).map(lambda data: data.ljust(510, b"\xfe") + b"\x55\xaa"))
+def test_any_signed_sector_is_read(sector: bytes) -> None:
+    """A boot record has no checksum: whoever reads it compares its ends with the disk."""
+    record = read(sector)
+    assert record.end >= SECTOR
+    assert all(p.kind and p.sectors for p in record.partitions)
+
+
 def test_an_extended_partition_is_not_cut() -> None:
     """Its logical partitions hang together inside it."""
     extended = MbrPartition(2, active=False, kind=0x0F, first=8192, sectors=8192)

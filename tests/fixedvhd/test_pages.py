@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,13 @@ def test_other_answers_are_refused(body: bytes) -> None:
     """What is no page list is never taken for an empty one."""
     with pytest.raises(PageListError):
         parse_page_list(body)
+
+
+@given(st.binary(max_size=80) | st.binary(max_size=60).map(lambda inner: b"<PageList>%b</PageList>" % inner))
+def test_any_bytes_are_a_page_list_or_our_error(body: bytes) -> None:
+    """Nothing that a server can send makes the reader crash."""
+    with suppress(PageListError):
+        assert all(extent.length > 0 for extent in parse_page_list(body).data)
 
 
 def test_pages_are_whole() -> None:

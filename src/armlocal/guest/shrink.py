@@ -127,11 +127,12 @@ async def finalize_vhd(work: Work) -> str:
     with _opened(work) as disk:
         size = min(_target(work), disk.size)
         footer = build_footer(size, uuid4(), datetime.now(UTC).replace(microsecond=0))
-        os.ftruncate(disk.descriptor, size)
         if size < disk.size:
             disk.change(list(disk.layout.parts), size)
             _changed(work, f"the disk was cut from {disk.size} to {size} bytes")
         os.pwrite(disk.descriptor, footer, size)
+        # Last, so that another attempt finds the disk as this one did.
+        os.ftruncate(disk.descriptor, size + FOOTER_SIZE)
         _changed(work, "the VHD footer was written anew")
         if work.lies:
             os.pwrite(disk.descriptor, b"not the backup of a partition table".ljust(512), size - 512)
