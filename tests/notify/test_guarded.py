@@ -181,7 +181,8 @@ async def test_a_look_up_that_hangs_takes_no_thread_of_the_loop(trust: ssl.SSLCo
     """The run's own work goes on in those, and the process ends without waiting for it."""
 
     async def hangs(_host: str, _port: int) -> list[str]:
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        return []
 
     assert await post(f"https://{NAME}/x", trust, hangs) == Retry("no answer in 1 s")
     await addresses_of("localhost", 80)

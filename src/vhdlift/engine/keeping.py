@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -37,6 +38,8 @@ class Keeper:
         self._rt = rt
         self._locks = locks
         self._looked = 0.0
+        # A thread that waits for the server would keep the process from ending.
+        self._leaving = threading.Event()
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -45,6 +48,7 @@ class Keeper:
         try:
             yield
         finally:
+            self._leaving.set()
             for look in looks:
                 look.cancel()
             await asyncio.wait(looks)
@@ -156,6 +160,5 @@ class Keeper:
             try:
                 return self._locks.take(run_id)
             except VhdliftError:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or self._leaving.wait(SHORTEST_SECONDS):
                     raise
-                time.sleep(SHORTEST_SECONDS)
