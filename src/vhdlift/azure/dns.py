@@ -15,15 +15,17 @@ from azure.mgmt.dns.models import ARecord, RecordSet, Zone
 from vhdlift.azure.delegation import check_ns_delegation, check_ns_delegation_with_retries
 from vhdlift.azure.waiting import asked, found, listed
 from vhdlift.errors import AzureRefused, VhdliftError
-from vhdlift.model import RUN_TAG
+from vhdlift.model import EXPIRES_TAG, RUN_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vhdlift.azure.clients import Azure
+    from vhdlift.model import Run
 
 __all__ = [
     "RecordPlace",
+    "addresses",
     "check_ns_delegation",
     "check_ns_delegation_with_retries",
     "create_zone",
@@ -109,7 +111,7 @@ async def foreign_records(azure: Azure, domain: str, group: str) -> list[str]:
     return [f"{name} ({kind})" for name, kind in kinds if name != "@" or kind not in {"SOA", "NS"}]
 
 
-async def put_address(azure: Azure, place: RecordPlace, address: str, run_id: str) -> dict[str, Any] | None:
+async def put_address(azure: Azure, place: RecordPlace, address: str, run: Run) -> dict[str, Any] | None:
     """Make the A record point to `address` alone; returns what it overwrote (plain data), or None.
 
     A record that this run wrote before keeps what it remembers, so this may be repeated.
@@ -120,12 +122,12 @@ async def put_address(azure: Azure, place: RecordPlace, address: str, run_id: st
     records = azure.dns.record_sets
     for _ in range(_ATTEMPTS):
         there = await _record(azure, place)
-        if _is_done(there, address, run_id):
+        if _is_done(there, address, run.id):
             return remembered(there)
         body = RecordSet(
             ttl=TTL_SECONDS,
             a_records=[ARecord(ipv4_address=address)],
-            metadata={**_metadata(there, run_id), _ADDRESS: address},
+            metadata={**_metadata(there, run.id), EXPIRES_TAG: run.expires, _ADDRESS: address},
         )
         guard = {"if_match": there.etag} if there is not None else {"if_none_match": "*"}
         what = f"writing {place.what}"
@@ -138,6 +140,13 @@ async def put_address(azure: Azure, place: RecordPlace, address: str, run_id: st
         else:
             return remembered(done)
     raise AzureRefused(f"{place.what} is being changed by somebody else", "PreconditionFailed", 412)
+
+
+async def addresses(azure: Azure, domain: str, group: str) -> list[Any]:
+    """All A records of a zone."""
+    of = (group, domain, "A")
+    what = f"listing the A records of {domain}"
+    return await listed(azure.dns.record_sets.list_by_type, *of, what=what, scale=azure.scale)
 
 
 async def take_back(azure: Azure, place: RecordPlace, run_id: str) -> None:

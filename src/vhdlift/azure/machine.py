@@ -1,17 +1,44 @@
-"""The target VM and its setup extension as ARM bodies."""
+"""The target VM: where it and its OS disk are, and it and its setup extension as ARM bodies."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azure.mgmt.compute import models
 
+from vhdlift.azure.ownership import Resource, arm_id
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vhdlift.azure.clients import Azure
     from vhdlift.model import Spec
 
 EXTENSION = "CustomScriptExtension"
+
+
+def vm_at(azure: Azure, group: str, name: str) -> Resource:
+    """The VM of that name as a resource of a run."""
+    machines = azure.compute.virtual_machines
+    return Resource(
+        id=arm_id(azure, group, f"Microsoft.Compute/virtualMachines/{name}"),
+        what=f"the VM {name}",
+        get=partial(machines.get, group, name),
+        begin_delete=partial(machines.begin_delete, group, name),
+        kind="vm_delete",
+    )
+
+
+def os_disk_at(azure: Azure, group: str, name: str) -> Resource:
+    """The OS disk of that name as a resource of a run."""
+    disks = azure.compute.disks
+    return Resource(
+        id=arm_id(azure, group, f"Microsoft.Compute/disks/{name}"),
+        what=f"the OS disk {name}",
+        get=partial(disks.get, group, name),
+        begin_delete=partial(disks.begin_delete, group, name),
+    )
 
 
 def virtual_machine(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from azure.mgmt.network import models
 
+from vhdlift.model import EXPIRES_TAG, RUN_TAG, short_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from vhdlift.model import Run
 
 SUBNET = "default"
 IP_CONFIGURATION = "primary"
 _PRIORITIES = range(100, 4097)
 # Sunshine's video, control and audio, and the web player's WebRTC range; all else that is served is TCP.
 _UDP = {*range(47998, 48001), *range(40000, 40011)}
+# A description has at most 140 characters.
+_OWNER = re.compile(rf"{RUN_TAG}=(?P<run>\w+) {EXPIRES_TAG}=(?P<expires>\S+)")
 
 
 def virtual_network(location: str, tags: Mapping[str, str], short: str) -> models.VirtualNetwork:
@@ -66,9 +73,7 @@ def rule_prefix(short: str) -> str:
     return f"vhdlift-{short}-"
 
 
-def security_rules(
-    short: str, ports: Sequence[int], allow_from: Sequence[str], existing: Sequence[Any] = ()
-) -> list[models.SecurityRule]:
+def security_rules(run: Run, existing: Sequence[Any] = ()) -> list[models.SecurityRule]:
     """The run's rules that are not among the `existing` ones, at priorities that are free there.
 
     Raises:
@@ -78,23 +83,34 @@ def security_rules(
     taken = {r.priority for r in existing if r.direction == "Inbound"}
     free = iter(p for p in _PRIORITIES if p not in taken)
     rules = []
-    for port in ports:
-        name = f"{rule_prefix(short)}{port}"
+    for port in run.spec.ports:
+        name = f"{rule_prefix(run.names.short)}{port}"
         if name.lower() in there:
             continue
         priority = next(free, None)
         if priority is None:
             raise ValueError("all inbound priorities of the network security group are taken")
-        rules.append(_rule(name, port, priority, allow_from))
+        rules.append(_rule(run, name, port, priority))
     return rules
 
 
-def _rule(name: str, port: int, priority: int, allow_from: Sequence[str]) -> models.SecurityRule:
+def run_of_rule(rule: Any) -> tuple[str, str]:
+    """The run that made a rule and when that expires, by the rule's description; empty when none did.
+
+    A rule has no tags. Its name has to fit to the run too: a description is easily copied.
+    """
+    told = _OWNER.search(str(getattr(rule, "description", "") or ""))
+    if told is None or not str(rule.name).lower().startswith(rule_prefix(short_of(told["run"]))):
+        return "", ""
+    return told["run"], told["expires"]
+
+
+def _rule(run: Run, name: str, port: int, priority: int) -> models.SecurityRule:
     # ARM takes one source in one field and several in another, never both.
-    sources = ["*"] if "*" in allow_from else list(allow_from)
+    sources = ["*"] if "*" in run.spec.allow_from else list(run.spec.allow_from)
     source = {"sourceAddressPrefixes": sources} if len(sources) > 1 else {"sourceAddressPrefix": sources[0]}
     properties = {
-        "description": "Made by vhdlift for one run; removed with it.",
+        "description": f"Made by vhdlift, goes with its run. {RUN_TAG}={run.id} {EXPIRES_TAG}={run.expires}",
         "protocol": "Udp" if port in _UDP else "Tcp",
         "sourcePortRange": "*",
         "destinationPortRange": str(port),

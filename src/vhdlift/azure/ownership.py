@@ -68,13 +68,19 @@ def is_ours(tags: Mapping[str, str] | None, run_id: str) -> bool:
 
 def tag(tags: Mapping[str, str] | None, name: str) -> str:
     """The value of a tag, empty when it is not there; ARM may answer with other capitals in its name."""
-    return next((value for key, value in (tags or {}).items() if key.lower() == name.lower()), "")
+    return next((str(value) for key, value in (tags or {}).items() if key.lower() == name.lower()), "")
 
 
 def arm_id(azure: Azure, group: str, provider_path: str = "") -> str:
     """The ARM id of a resource group, or of `Microsoft.X/type/name[/type/name]` in it."""
     base = f"/subscriptions/{azure.subscription_id}/resourceGroups/{group}"
     return f"{base}/providers/{provider_path}" if provider_path else base
+
+
+def place_of(resource_id: str) -> tuple[str, str]:
+    """The resource group in an ARM id, and the name at its end."""
+    parts = resource_id.split("/")
+    return parts[4], parts[-1]
 
 
 async def made(
@@ -166,48 +172,111 @@ async def delete_now(azure: Azure, resource: Resource) -> None:
     await until(gone, what=what, kind=resource.kind, scale=azure.scale, typical=1)
 
 
-async def inventory(azure: Azure, run_id: str, told: Sequence[str] = ()) -> list[str]:
+async def inventory(azure: Azure, run_id: str, told: Sequence[str] = (), group: str = "") -> list[str]:
     """The ids of all that carries this run's tag in the whole subscription, resource groups included.
 
     Args:
         azure: the clients.
         run_id: the run.
+        group: as in `tagged`.
         told: ids of what may still be there, with a tag or without; those that are, are in the list too.
             They are asked for one by one, as a list lags behind deletions.
 
     Raises:
         VhdliftError: the lists could not be read.
     """
-    wanted = f"tagName eq '{RUN_TAG}' and tagValue eq '{run_id}'"
-    what = f"listing what belongs to run {run_id}"
-    resources = await listed(azure.resources.resources.list, filter=wanted, what=what, scale=azure.scale)
-    groups = await listed(azure.resources.resource_groups.list, filter=wanted, what=what, scale=azure.scale)
-    everything: list[Any] = [*resources, *groups]
+    listed_ids = [item.id for item in await tagged(azure, run_id, group)]
     asked_for = {one.lower() for one in told}
-    tagged = [str(item.id) for item in everything if is_ours(item.tags, run_id)]
     versions = Versions(azure)
     there = await together(*(exists(azure, one, versions) for one in told))
     return [
         *(one for one, is_there in zip(told, there, strict=True) if is_there),
-        *(one for one in tagged if one.lower() not in asked_for),
+        *(one for one in listed_ids if one.lower() not in asked_for),
     ]
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A resource or a resource group that carries the tag of a run, with all its tags."""
+
+    id: str
+    tags: Mapping[str, str]
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return tag(self.tags, RUN_TAG)
+
+    @property
+    def group(self) -> str:
+        """The resource group that it is, or is in."""
+        return place_of(self.id)[0]
+
+    @property
+    def name(self) -> str:
+        """Its name, without those of what it is a part of."""
+        return place_of(self.id)[1]
+
+    @property
+    def type(self) -> str:
+        """Its type in small letters: `microsoft.compute/virtualmachines/extensions`; empty for a group."""
+        namespace, *rest = self.id.lower().partition("/providers/")[2].split("/")
+        return "/".join([namespace, *rest[::2]]) if rest else ""
+
+
+async def tagged(azure: Azure, run_id: str = "", group: str = "", **options: Any) -> list[Tagged]:
+    """All that carries the tag of a run: first what is in resource groups, then the groups.
+
+    Args:
+        azure: the clients.
+        run_id: the run; of any run when it is empty.
+        group: the only resource group to look in, itself included; it need not exist. When it is empty, the
+            whole subscription is looked at.
+        **options: for the SDK's calls.
+
+    Raises:
+        VhdliftError: what Azure answered.
+    """
+    named = f"tagName eq '{RUN_TAG}'"
+    wanted = {"filter": f"{named} and tagValue eq '{run_id}'" if run_id else named}
+    about = {"what": f"listing what belongs to {f'run {run_id}' if run_id else 'any run'}", **options}
+    lists = azure.resources
+    if group:
+        of_group = lists.resources.list_by_resource_group
+        there = await found(lists.resource_groups.get, group, **about, scale=azure.scale)
+        groups = [] if there is None else [there]
+        resources = await listed(of_group, group, **wanted, **about, scale=azure.scale) if groups else []
+    else:
+        resources = await listed(lists.resources.list, **wanted, **about, scale=azure.scale)
+        groups = await listed(lists.resource_groups.list, **wanted, **about, scale=azure.scale)
+    everything = await _with_tags(azure, [*resources, *groups])
+    return [item for item in everything if item.run_id and run_id in {"", item.run_id}]
+
+
+async def _with_tags(azure: Azure, items: Sequence[Any]) -> list[Tagged]:
+    """With the tags that the service leaves out of lists by tag, as its reference says it does."""
+    versions = Versions(azure)
+    kept: list[Tagged] = []
+    for item in items:
+        there = item if item.tags else await _read(azure, str(item.id), versions)
+        if there is not None:  # else it has gone meanwhile
+            kept.append(Tagged(str(item.id), dict(there.tags or {})))
+    return kept
 
 
 async def exists(azure: Azure, resource_id: str, versions: Versions | None = None) -> bool:
     """Whether Azure still has the resource of that id, of whatever type; if it does not say, it has."""
-    what = f"looking for {resource_id}"
     try:
-        version = await (versions or Versions(azure)).of(resource_id)
-        there = await found(
-            azure.resources.resources.get_by_id,
-            resource_id,
-            api_version=version,
-            what=what,
-            scale=azure.scale,
-        )
+        return await _read(azure, resource_id, versions or Versions(azure)) is not None
     except VhdliftError:
         return True
-    return there is not None
+
+
+async def _read(azure: Azure, resource_id: str, versions: Versions) -> Any | None:
+    version = await versions.of(resource_id)
+    what = f"looking for {resource_id}"
+    get = azure.resources.resources.get_by_id
+    return await found(get, resource_id, api_version=version, what=what, scale=azure.scale)
 
 
 class Versions:

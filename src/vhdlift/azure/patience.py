@@ -193,12 +193,13 @@ def _seconds(value: str, now: str) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        then, today = _date(value), _date(now) or datetime.now(UTC)
+        then, today = date_of(value), date_of(now) or datetime.now(UTC)
         return max(0.0, (then - today).total_seconds()) if then is not None else None
     return max(0.0, seconds) if seconds == seconds else None  # noqa: PLR0124 - not a number
 
 
-def _date(value: str) -> datetime | None:
+def date_of(value: str) -> datetime | None:
+    """The time that an HTTP header tells, or None."""
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError):

@@ -7,6 +7,7 @@ ARM tells it as a status of the instance view, `PowerState/running`; while it ch
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from vhdlift.azure.ownership import arm_id
@@ -142,11 +143,13 @@ async def give_back(azure: Azure, group: str, name: str, wanted: Power) -> list[
     """Give the VM its recorded power state back; never raises for what Azure answers.
 
     Returns:
-        The VM as a leftover when it does not have that state again.
+        The VM as a leftover when it does not have that state again; a VM that its owner deleted is none.
     """
     try:
         now = await restart_vm(azure, group, name, wanted)
     except VhdliftError as error:
+        if isinstance(error, AzureRefused) and error.status == HTTPStatus.NOT_FOUND:
+            return []
         return [
             not_given_back(azure, group, name, f"it was {wanted} and could not be given that back: {error}")
         ]

@@ -7,11 +7,12 @@ itself, and is known by its VM until it has tags of its own.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure import dns, machine
-from vhdlift.azure.ownership import Resource, arm_id, delete_now, delete_ours, is_ours
+from vhdlift.azure.ownership import Resource, arm_id, delete_now, delete_ours, is_ours, place_of
 from vhdlift.azure.waiting import finished, found, listed, until
 from vhdlift.errors import Leftover, TookTooLong, VhdliftError
 
@@ -146,7 +147,53 @@ def belongs(disk: Any | None, vm: Any | None, run_id: str) -> bool:
     return attached and vm is not None and is_ours(vm.tags, run_id)
 
 
-async def adopt_disk(azure: Azure, group: str, name: str, tags: Mapping[str, str]) -> None:
+async def remove_vm(
+    azure: Azure, vm: Resource, disk: Resource, run_id: str, tags: Mapping[str, str]
+) -> list[Leftover]:
+    """Delete the VM if this run made it, and then its OS disk, which is known by the VM until it has tags.
+
+    Args:
+        azure: the clients.
+        vm: the VM; nothing need be there.
+        disk: its OS disk; nothing need be there.
+        run_id: the run.
+        tags: what the disk is given before the VM goes.
+    """
+    known, doubt = False, ""
+    try:
+        known = await _adopted(azure, vm, disk, run_id, tags)
+    except VhdliftError as error:
+        doubt = str(error)
+    left = await delete_ours(azure, vm, run_id)
+    try:
+        there = await _look(azure, disk)
+        if there is None:
+            return left
+        if not (known or is_ours(there.tags, run_id)):
+            return [*left, disk.leftover(f"nobody knows whose it is: {doubt}")] if doubt else left
+        if left:
+            return [*left, disk.leftover(f"it is attached to {vm.what}, which could not be removed")]
+        await delete_now(azure, disk)
+    except VhdliftError as error:
+        return [*left, disk.leftover(str(error))]
+    return left
+
+
+async def _adopted(azure: Azure, vm: Resource, disk: Resource, run_id: str, tags: Mapping[str, str]) -> bool:
+    """Whether the disk is this run's; its tags say so from here on, as the VM that does is about to go."""
+    there = await _look(azure, disk)
+    ours = belongs(there, await _look(azure, vm), run_id)
+    if ours and not is_ours(there.tags, run_id):
+        with suppress(VhdliftError):  # known in this process all the same
+            await adopt_disk(azure, disk, tags)
+    return ours
+
+
+async def _look(azure: Azure, resource: Resource) -> Any:
+    return await found(resource.get, what=f"reading {resource.what}", scale=azure.scale)
+
+
+async def adopt_disk(azure: Azure, disk: Resource, tags: Mapping[str, str]) -> None:
     """Give a disk the run's tags beside its own.
 
     Azure makes the OS disk of a VM, and takes no tags for it. That it gives it those of the VM is observed
@@ -155,17 +202,13 @@ async def adopt_disk(azure: Azure, group: str, name: str, tags: Mapping[str, str
     Raises:
         VhdliftError: what Azure answered.
     """
-    there = await found(
-        azure.compute.disks.get, group, name, what=f"reading the OS disk {name}", scale=azure.scale
-    )
+    there = await _look(azure, disk)
     if there is None or tags.items() <= dict(there.tags or {}).items():
         return
     await finished(
-        azure.compute.disks.begin_update,
-        group,
-        name,
+        partial(azure.compute.disks.begin_update, *place_of(disk.id)),
         machine.disk_tags({**(there.tags or {}), **tags}),
-        what=f"tagging the OS disk {name}",
+        what=f"tagging {disk.what}",
         kind="snapshot",
         scale=azure.scale,
     )

@@ -269,9 +269,18 @@ async def cleanup_temp_storage(
     The account would take the rest with it; the script goes first because it holds secrets and must not
     stay behind if the account cannot be deleted.
     """
-    before = ""
     try:
         await delete_blob(azure, group, account, run_id, SCRIPT_CONTAINER, blob)
+    except VhdliftError as error:
+        left = await remove_account(azure, group, account, run_id)
+        return [replace(each, reason=f"{error}; {each.reason}") for each in left]
+    return await remove_account(azure, group, account, run_id)
+
+
+async def remove_account(azure: Azure, group: str, account: str, run_id: str) -> list[Leftover]:
+    """Delete an account of this run, before it the container of the setup script if there is one in it."""
+    before = ""
+    try:
         await _delete_container(azure, group, account, run_id, SCRIPT_CONTAINER)
     except VhdliftError as error:
         before = f"{error}; "

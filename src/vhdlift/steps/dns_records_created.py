@@ -43,7 +43,7 @@ class DnsRecordsCreated:
 async def _write(c: Context, group: str, service: str) -> dict[str, Any] | None:
     place = _place(c, group, service)
     await c.ledger(record_id(c.azure, place))
-    original = await dns.put_address(c.azure, place, c.facts["address"], c.run.id)
+    original = await dns.put_address(c.azure, place, c.facts["address"], c.run)
     return {"host": c.names.host(service), **original["properties"]} if original else None
 
 

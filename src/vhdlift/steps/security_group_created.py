@@ -58,7 +58,7 @@ class SecurityGroupCreated:
 
 async def _create(c: Context) -> Any:
     spec = c.run.spec
-    rules = network.security_rules(c.names.short, spec.ports, spec.allow_from)
+    rules = network.security_rules(c.run)
     return await finished(
         c.azure.network.network_security_groups.begin_create_or_update,
         c.names.group,
@@ -91,10 +91,7 @@ async def _borrow(c: Context, there: Any) -> None:
 
 def _missing(c: Context, there: Any) -> list[Any]:
     try:
-        spec = c.run.spec
-        return list(
-            network.security_rules(c.names.short, spec.ports, spec.allow_from, there.security_rules or [])
-        )
+        return network.security_rules(c.run, there.security_rules or [])
     except ValueError as error:
         raise AzureRefused(f"{_group(c).what} has no room: {error}", "NoFreePriority") from None
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure import machine
 from vhdlift.azure.failures import NO_ROOM
-from vhdlift.azure.ownership import Resource, arm_id, delete_now, delete_ours, is_ours, made, settled
+from vhdlift.azure.ownership import Resource, delete_now, delete_ours, is_ours, made, settled
 from vhdlift.azure.polling import Watch
-from vhdlift.azure.removal_parts import adopt_disk, belongs
+from vhdlift.azure.removal_parts import adopt_disk, remove_vm
 from vhdlift.azure.schedule import ensure_schedule, schedule_of
 from vhdlift.azure.sizes import check_vm_size_compatibility
 from vhdlift.azure.waiting import finished, found
@@ -40,7 +39,7 @@ class VmCreated:
         """
         resource = replace(virtual_machine(c), kind="vm_create")
         vm = await made(c.azure, resource, c.run.id, c.ledger, partial(_create, c))
-        await adopt_disk(c.azure, c.names.group, c.names.os_disk, c.run.tags)
+        await adopt_disk(c.azure, _os_disk(c), c.run.tags)
         facts = {"vm_id": str(vm.id), "vm_size": c.run.spec.vm_size, "os_disk_id": _os_disk(c).id}
         if c.run.spec.auto_shutdown is None:
             return facts
@@ -52,42 +51,16 @@ class VmCreated:
         """Delete the schedule, the VM, and then its disk, which is known by the VM until it has tags."""
         left = await _undo_schedule(c)
         vm, disk = virtual_machine(c), _os_disk(c)
-        known = await _is_known(c, disk, vm)
-        left += (kept := await delete_ours(c.azure, vm, c.run.id))
-        try:
-            there = await _look(c, disk)
-            if there is None or not (known or is_ours(there.tags, c.run.id)):
-                return left
-            if kept:
-                return [*left, disk.leftover(f"it is attached to {vm.what}, which could not be removed")]
-            await delete_now(c.azure, disk)
-        except VhdliftError as error:
-            return [*left, disk.leftover(str(error))]
-        return left
+        return [*left, *await remove_vm(c.azure, vm, disk, c.run.id, c.run.tags)]
 
 
 def virtual_machine(c: Context) -> Resource:
     """The VM as a resource of the run."""
-    machines = c.azure.compute.virtual_machines
-    group, name = c.names.group, c.names.vm
-    return Resource(
-        id=arm_id(c.azure, group, f"Microsoft.Compute/virtualMachines/{name}"),
-        what=f"the VM {name}",
-        get=partial(machines.get, group, name),
-        begin_delete=partial(machines.begin_delete, group, name),
-        kind="vm_delete",
-    )
+    return machine.vm_at(c.azure, c.names.group, c.names.vm)
 
 
 def _os_disk(c: Context) -> Resource:
-    disks = c.azure.compute.disks
-    group, name = c.names.group, c.names.os_disk
-    return Resource(
-        id=arm_id(c.azure, group, f"Microsoft.Compute/disks/{name}"),
-        what=f"the OS disk {name}",
-        get=partial(disks.get, group, name),
-        begin_delete=partial(disks.begin_delete, group, name),
-    )
+    return machine.os_disk_at(c.azure, c.names.group, c.names.os_disk)
 
 
 async def _create(c: Context) -> Any:
@@ -146,16 +119,6 @@ async def _undo_schedule(c: Context) -> list[Leftover]:
     if c.run.spec.auto_shutdown is None:
         return []
     return await delete_ours(c.azure, schedule_of(c.azure, c.run), c.run.id)
-
-
-async def _is_known(c: Context, disk: Resource, vm: Resource) -> bool:
-    """Whether the disk is this run's; its tags say so from here on, as the VM that does is about to go."""
-    there = await _look(c, disk)
-    ours = belongs(there, await _look(c, vm), c.run.id)
-    if ours and not is_ours(there.tags, c.run.id):
-        with suppress(VhdliftError):  # known in this process all the same
-            await adopt_disk(c.azure, c.names.group, c.names.os_disk, c.run.tags)
-    return ours
 
 
 async def _look(c: Context, resource: Resource) -> Any:
