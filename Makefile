@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-hea
 	--no-strip-extras --generate-hashes pyproject.toml --extra local
 DEV_READY := $(VENV)/.dev-$(shell cksum < requirements/dev.txt | cut -d' ' -f1)
 
-.PHONY: demo test lint bench docs lock clean
+.PHONY: demo test lint torture bench docs lock clean
 
 demo: $(RUN_READY)
 	$(BIN)/vhdlift rehearse
@@ -22,6 +22,9 @@ lint: $(DEV_READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cog --check README.md
+
+torture: $(DEV_READY)
+	$(BIN)/python -m tests.torture $(ARGS)
 
 bench: $(DEV_READY)
 	$(BIN)/python -m bench

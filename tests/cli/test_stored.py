@@ -66,6 +66,7 @@ def test_runs_as_json(vhdlift: Command, stored: Run) -> None:
 def test_show_takes_the_beginning_of_an_id(vhdlift: Command, stored: Run, store: Store) -> None:
     """All about a run: steps with their times, facts, leftovers with commands, posts that nobody took."""
     store.end_run(stored.id, FAILED)
+    store.mark_delivery(stored.id, 1, "gave up", "answered 410")
     told = vhdlift("show", stored.id[:12].lower())
     assert told.code == 0
     for text in (
@@ -75,7 +76,8 @@ def test_show_takes_the_beginning_of_an_id(vhdlift: Command, stored: Run, store:
         "running   second",
         "192.0.2.1",
         *vars(LEFT).values(),
-        "first started",
+        "first started: answered 410",
+        "second started: waits for those before it",
     ):
         assert text in told.out
 

@@ -55,9 +55,10 @@ class Writing(Fake):
 
 
 def settings_of(folder: Path) -> Settings:
-    """The test's settings; the database as the environment says, the folder of each process its own."""
+    """The test's settings with a password, and the database that the environment says."""
     url = os.environ.get("VHDLIFT_DATABASE_URL")
-    return settings_in(folder, **({"VHDLIFT_DATABASE_URL": url} if url else {}))
+    extra = {"VHDLIFT_DATABASE_URL": url} if url else {}
+    return settings_in(folder, VHDLIFT_ADMIN_PASSWORD="Correct-Horse-9-Battery", **extra)
 
 
 async def main(folder: Path, wait_in: str, fail_in: str) -> None:
