@@ -18,9 +18,14 @@ select distinct pid from pg_locks where locktype = 'advisory'
 and database = (select oid from pg_database where datname = current_database())
 """
 
+_END_OTHERS = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid()
+"""
+
 
 class Postgres:
-    """A server that runs, and can be stopped and started again."""
+    """A server that runs, and can be told to cut its sessions."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -60,13 +65,10 @@ class Postgres:
             for pid in db.execute(sa.text(f"{_LOCKS} and granted")).scalars().all():
                 db.execute(sa.text("select pg_terminate_backend(:pid)"), {"pid": pid})
 
-    def stop(self) -> None:
-        """Stop the server as it is stopped for an update: sessions are cut."""
-        self._server.stop()
-
-    def start(self) -> None:
-        """Start it again."""
-        self._server.start()
+    def end_sessions(self, settings: Settings) -> None:
+        """Cut every session in the database of these settings, as a restart of the server does."""
+        with self.session(settings) as db:
+            db.execute(sa.text(_END_OTHERS))
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def settings_in(folder: Path, **extra: str) -> Settings:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL server for all tests of a process; who stops it starts it again."""
+    """A PostgreSQL server for all tests of a process."""
     with postgres(tmp_path_factory.mktemp("server")) as running:
         yield running
 

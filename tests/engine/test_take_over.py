@@ -67,8 +67,8 @@ def test_a_worker_takes_over_the_runs_of_one_that_died_within_a_minute(
 ) -> None:
     """Nobody helps; and nothing that was done is done again."""
     store = Store.open(shared)
-    with process(shared, tmp_path, "do b") as dying, process(shared, tmp_path, "serve"):
-        wait_until(lambda: "begin b" in lines(tmp_path), 60)
+    with process(shared, tmp_path, "do c") as dying, process(shared, tmp_path, "serve"):
+        wait_until(lambda: "begin c" in lines(tmp_path), 60)
         dying.send_signal(signal.SIGKILL)
         dying.wait()
         took = wait_until(lambda: store.find(RUN.id).ended_at, 60)
@@ -78,7 +78,7 @@ def test_a_worker_takes_over_the_runs_of_one_that_died_within_a_minute(
     store.close()
 
 
-async def test_a_run_outlives_a_restart_of_the_database_server(
+async def test_a_run_outlives_the_loss_of_all_its_connections(
     shared: Settings, server: Postgres, cloud: Cloud
 ) -> None:
     """The step under way is broken off and done again; nothing is undone, nothing is told twice."""
@@ -94,8 +94,7 @@ async def test_a_run_outlives_a_restart_of_the_database_server(
     run, steps = run_of(), (Fake(cloud, "a"), Fake(cloud, "slow", "a", do=slow))
     playing = asyncio.create_task(play(shared, cloud, *steps, run=run))
     await until(lambda: begun)
-    await asyncio.to_thread(server.stop)
-    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(server.end_sessions, shared)
     outcome = await playing
     assert (outcome.status, cloud.log, begun) == ("completed", ["do a", "do slow"], 2)
     store = Store.open(shared)
