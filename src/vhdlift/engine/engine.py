@@ -123,13 +123,17 @@ class Engine:
                 password, other posts. The credentials for Azure are the engine's.
 
         Raises:
-            VhdliftError: another process works on the run.
+            VhdliftError: another process works on the run, or it is of another subscription.
         """
-        if settings is not None:
-            for secret in settings.secrets():
-                register(secret)
-            self._rt.give_settings(run.id, settings)
-        await self._take(run, lambda: self._go_on(run))
+
+        def go() -> tuple[str, ...]:
+            if settings is not None:
+                for secret in settings.secrets():
+                    register(secret)
+                self._rt.give_settings(run.id, settings)
+            return self._go_on(run)
+
+        await self._take(run, go)
 
     async def start_cleanup(self, row: RunRow) -> None:
         """Set an undo of the whole plan going, beside whatever the run has recorded.
@@ -203,6 +207,10 @@ class Engine:
             await within(CLOSE_SECONDS, workflow.shut_down, self._executor)
 
     async def _take(self, run: Run, go: Callable[[], tuple[str, ...]]) -> None:
+        if not speaks_to(self._rt.settings, run):
+            # The same names may be there too, and be somebody else's.
+            sentence = f"Run {run.id} is of another subscription than this process works in."
+            raise VhdliftError(sentence, f"Set AZURE_SUBSCRIPTION_ID={run.spec.subscription_id}.")
         await asyncio.to_thread(right_to_work.take, self._locks, run.id)
         self._rt.allow(run.id)
         job = self.jobs[run.id] = Job(run)
@@ -282,6 +290,11 @@ class Engine:
                         break
                     await self._rt.wakes.wait(run_id, count, LOOK_SECONDS)
         return replace(outcome, undelivered=len(await asyncio.to_thread(store.undelivered, run_id)))
+
+
+def speaks_to(settings: Settings, run: Run) -> bool:
+    """Whether the settings name the subscription that the run is of."""
+    return (settings.subscription_id or "").lower() == run.spec.subscription_id.lower()
 
 
 def stopped_working(workflow_id: str) -> VhdliftError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from vhdlift.errors import VhdliftError
+from vhdlift.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,7 +62,7 @@ class Keeper:
                 await self._look()
             except Exception as problem:  # followers would wait for ever
                 log.exception("look_failed")
-                said = problem if isinstance(problem, VhdliftError) else VhdliftError(f"{problem!r}")
+                said = problem if isinstance(problem, VhdliftError) else VhdliftError(redact(repr(problem)))
                 for job in self._engine.jobs.values():
                     self._give_up(job, said)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from vhdlift.engine.engine import Engine
+from vhdlift.engine.engine import Engine, speaks_to
 from vhdlift.errors import VhdliftError
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ log = structlog.get_logger("vhdlift.engine")
 
 GRACE_SECONDS = 15.0
 """How long a run must be without a process: one needs less to begin, or to notice that it lost its lock."""
-LOOK_SECONDS = 2.0
+SHORTEST_GRACE_SECONDS = 5.0
+LOOK_SECONDS = 1.0
 
 
 async def serve(
@@ -90,21 +91,27 @@ class Service:
             try:
                 for run_id in await asyncio.to_thread(self._abandoned):
                     await self._take_up(run_id)
-            except VhdliftError as problem:
-                log.warning("not_looked", reason=problem.sentence)
+            except Exception:  # whatever it is, the runs of others still need somebody who looks
+                log.exception("not_looked")
             await asyncio.sleep(LOOK_SECONDS)
 
     def _abandoned(self) -> list[str]:
-        """The runs with something to do that nobody has worked on for `GRACE_SECONDS`."""
+        """The runs with something to do that nobody has worked on for long enough, the oldest first.
+
+        Of a parked run not even the posts are taken up: to take it up is to go on with all of it.
+        """
         from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
 
-        open_ = self._engine.store.to_take_up()
+        store = self._engine.store
+        open_ = store.to_take_up()
         if self._settings.webhook_url is not None:
-            open_ += [one for one in workflow.undelivered_runs() if one not in open_]
+            posting = store.standing(workflow.undelivered_runs())
+            open_ += [one for one, how in posting.items() if how.ended]
         taken = self._engine.locks.taken(open_)
         now = time.monotonic()
         self._free_since = {one: self._free_since.get(one, now) for one in open_ if one not in taken}
-        return [one for one, since in self._free_since.items() if now - since >= GRACE_SECONDS]
+        grace = max(SHORTEST_GRACE_SECONDS, GRACE_SECONDS * self._settings.time_scale)
+        return sorted(one for one, since in self._free_since.items() if now - since >= grace)
 
     async def _take_up(self, run_id: str) -> None:
         row = await asyncio.to_thread(self._engine.store.find, run_id)
@@ -118,7 +125,9 @@ class Service:
             log.info("not_taken_up", run=run_id, reason=problem.sentence)
 
     def _can_carry(self, row: RunRow) -> bool:
-        """Not before the VM is there, if only the run's own user has the password for it."""
+        """Not in another subscription; nor before the VM is there, if only its own user has the password."""
+        if not speaks_to(self._settings, row.run):
+            return False
         if row.ended_at is not None or (self._has_password and not row.run.spec.own_password):
             return True
         if self._engine.store.facts_of(row.id, "vm_created"):

@@ -1,0 +1,94 @@
+"""What a worker takes up, and what it leaves alone."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.engine.conftest import settings_in
+from tests.engine.doubles import Cloud, Fake, play, run_of
+from tests.engine.test_bad_moments import entered
+from tests.engine.test_ending import forever, until
+from vhdlift.engine import api
+from vhdlift.engine.store import Store
+from vhdlift.errors import VhdliftError
+from vhdlift.model import Run
+from vhdlift.settings import Settings
+
+ELSEWHERE = "00000000-0000-0000-0000-000000000002"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Settings:
+    """Settings of a worker that could take up anything: a password, and a webhook that nobody answers."""
+    more = {"VHDLIFT_ADMIN_PASSWORD": "Correct-Horse-9-Battery"}
+    return settings_in(tmp_path, VHDLIFT_WEBHOOK_URL="http://127.0.0.1:1/hook", **more)
+
+
+async def taken_with(settings: Settings, cloud: Cloud, *left: Run) -> list[str]:
+    """The runs that a worker takes up: these, if it wants them, and one that it has to."""
+    step = Fake(cloud, "a", do=forever)
+    wanted = entered(settings, step)
+    taken: list[str] = []
+    serving = asyncio.create_task(
+        api.serve(
+            settings,
+            on_taken=lambda run: taken.append(run.id),
+            steps=(step,),
+            open_clients=cloud.clients,
+            inventory=cloud.inventory,
+        )
+    )
+    await until(lambda: wanted.id in taken)
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+    # The wanted one is the youngest, so those before it have had their turn.
+    assert all(run.id < wanted.id for run in left)
+    return [run_id for run_id in taken if run_id != wanted.id]
+
+
+async def test_a_parked_run_waits_for_its_user_also_when_its_posts_wait(own: Settings, cloud: Cloud) -> None:
+    parked = run_of()
+    playing = asyncio.create_task(play(own, cloud, Fake(cloud, "a", do=forever), run=parked))
+    await until(lambda: cloud.things)
+    playing.cancel()
+    with suppress(asyncio.CancelledError):
+        await playing
+    assert await taken_with(own, cloud, parked) == []
+
+
+async def test_a_run_of_another_subscription_is_left_alone(own: Settings, cloud: Cloud) -> None:
+    """The same names may be there too, and be somebody else's."""
+    other = run_of(subscription_id=ELSEWHERE)
+    enter(own, other)
+    assert await taken_with(own, cloud, other) == []
+
+
+async def test_a_run_whose_password_only_its_user_knows_is_left_alone_before_its_vm(
+    own: Settings, cloud: Cloud
+) -> None:
+    before, after = run_of(own_password=True), run_of(own_password=True)
+    for run in (before, after):
+        enter(own, run)
+    store = Store.open(own)
+    store.add_facts(after.id, "vm_created", {"vm_id": "/vm"})
+    store.close()
+    assert await taken_with(own, cloud, before, after) == [after.id]
+
+
+async def test_no_command_works_on_a_run_of_another_subscription(own: Settings, cloud: Cloud) -> None:
+    with pytest.raises(VhdliftError, match="another subscription") as caught:
+        await play(own, cloud, Fake(cloud, "a"), run=run_of(subscription_id=ELSEWHERE))
+    assert caught.value.hint == f"Set AZURE_SUBSCRIPTION_ID={ELSEWHERE}."
+    assert cloud.log == []
+
+
+def enter(settings: Settings, run: Run) -> None:
+    """Put a run into the database as a command that was killed at once leaves it."""
+    store = Store.open(settings)
+    store.add_run(run, [{"name": "a", "needs": []}])
+    store.close()
