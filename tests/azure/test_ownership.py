@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -71,6 +72,31 @@ async def test_deletion_is_seen_by_its_absence(arm: Arm, azure: Azure) -> None:
     arm.on(f"DELETE {vm_path()}", Answer(202, headers={"Azure-AsyncOperation": url, "Retry-After": "30"}))
     assert await delete_ours(azure, machine(azure), RUN) == []
     assert arm.of("GET", "operations") == []
+
+
+async def gone_after(arm: Arm, deletions: int) -> None:
+    """The VM is there until so many deletions have been asked for."""
+    while len(arm.of("DELETE")) < deletions:
+        arm.arrived.clear()
+        await arm.arrived.wait()
+    arm.on(f"GET {vm_path()}", GONE)
+
+
+async def test_deletion_that_never_began_is_asked_for_again(arm: Arm, azure: Azure) -> None:
+    """A proxy's answer in place of Azure's looks like an end; the resource itself says that it is none."""
+    arm.on(f"GET {vm_path()}", vm())
+    arm.on(f"DELETE {vm_path()}", Answer(200))
+    going = asyncio.create_task(gone_after(arm, 2))
+    assert await delete_ours(azure, machine(azure), RUN) == []
+    await going
+
+
+async def test_deletion_is_not_repeated_on_what_somebody_else_made_meanwhile(arm: Arm, azure: Azure) -> None:
+    """Once the run's own is gone, the name may be another's: that stays, and is no leftover of the run."""
+    arm.on(f"GET {vm_path()}", vm(), vm(run="another-run"))
+    arm.on(f"DELETE {vm_path()}", Answer(200))
+    assert await delete_ours(azure, machine(azure), RUN) == []
+    assert len(arm.of("DELETE")) == 1
 
 
 async def test_refused_deletion_is_a_leftover(arm: Arm, azure: Azure) -> None:

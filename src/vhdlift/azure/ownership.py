@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from vhdlift.azure.polling import Watch, state_of
 from vhdlift.azure.together import together
 from vhdlift.azure.waiting import asked, finished, found, listed, until
-from vhdlift.errors import AzureRefused, Leftover, VhdliftError
+from vhdlift.errors import AzureRefused, Leftover, TookTooLong, VhdliftError
 from vhdlift.model import RUN_TAG
 
 if TYPE_CHECKING:
@@ -146,30 +146,63 @@ async def delete_ours(azure: Azure, resource: Resource, run_id: str) -> list[Lef
         there = await found(resource.get, what=f"reading {resource.what}", scale=azure.scale)
         if there is None or not is_ours(there.tags, run_id):
             return []
-        await delete_now(azure, resource)
+        await delete_now(azure, resource, owned_by(run_id))
     except VhdliftError as error:
         return [resource.leftover(str(error))]
     return []
 
 
-async def delete_now(azure: Azure, resource: Resource) -> None:
+def owned_by(run_id: str) -> Callable[[Any], Awaitable[bool]]:
+    """Asks of what was read whether it carries this run's tag."""
+
+    async def ours(there: Any) -> bool:
+        return is_ours(there.tags, run_id)
+
+    return ours
+
+
+async def delete_now(
+    azure: Azure, resource: Resource, still: Callable[[Any], Awaitable[bool]] | None = None
+) -> None:
     """Delete the resource whatever its tags, and look until it is gone.
+
+    Args:
+        azure: the clients.
+        resource: what is to go.
+        still: whether what is there now may go too: asked when the deletion is over and something is there
+            all the same. A deletion that never began is then asked for again; without it, only waited for.
 
     Raises:
         VhdliftError: it could not be deleted, or was still there at the deadline.
     """
     what = f"deleting {resource.what}"
+    await _ask_to_delete(azure, resource, what)
+    try:
+        await _seen_gone(azure, resource, what, "list")
+    except TookTooLong:
+        # A proxy's answer in place of Azure's ends the wait for a deletion that never began.
+        there = await found(resource.get, what=f"reading {resource.what}", scale=azure.scale)
+        if there is not None and still is not None:
+            if not await still(there):
+                return
+            await _ask_to_delete(azure, resource, what)
+        await _seen_gone(azure, resource, what, resource.kind)
+
+
+async def _ask_to_delete(azure: Azure, resource: Resource, what: str) -> None:
     if resource.begin_delete is not None:
         watch = Watch(resource.get, ready=lambda _: False, until_gone=True)
         await finished(resource.begin_delete, what=what, kind=resource.kind, scale=azure.scale, watch=watch)
     elif resource.delete is not None:
         await asked(resource.delete, what=what, kind=resource.kind, scale=azure.scale)
 
+
+async def _seen_gone(azure: Azure, resource: Resource, what: str, kind: KindName) -> None:
     async def gone() -> bool | None:
         there = await found(resource.get, what=f"reading {resource.what}", scale=azure.scale)
         return True if there is None else None
 
-    await until(gone, what=what, kind=resource.kind, scale=azure.scale, typical=1)
+    await until(gone, what=what, kind=kind, scale=azure.scale, typical=1)
 
 
 async def inventory(azure: Azure, run_id: str, told: Sequence[str] = (), group: str = "") -> list[str]:

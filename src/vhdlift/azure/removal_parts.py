@@ -44,7 +44,11 @@ async def remove_group(azure: Azure, name: str, run_id: str) -> list[Leftover]:
             return []
         if remaining := await _remaining(azure, name, run_id):
             return [group.leftover(f"it still holds {', '.join(remaining)}")]
-        await delete_now(azure, group)
+
+        async def still_empty(there: Any) -> bool:
+            return is_ours(there.tags, run_id) and not await _remaining(azure, name, run_id)
+
+        await delete_now(azure, group, still_empty)
     except VhdliftError as error:
         return [group.leftover(str(error))]
     return []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from vhdlift.azure.ownership import Resource, arm_id, delete_now, is_ours, made, tag
+from vhdlift.azure.ownership import Resource, arm_id, delete_now, is_ours, made, owned_by, tag
 from vhdlift.azure.polling import Watch
 from vhdlift.azure.values import text
 from vhdlift.azure.waiting import finished, found
@@ -183,7 +183,7 @@ async def delete_snapshot_at(azure: Azure, group: str, name: str, run_id: str) -
         if there is None or not is_ours(there.tags, run_id):
             return []
         await _revoke(azure, group, name, there)
-        await delete_now(azure, snapshot)
+        await delete_now(azure, snapshot, owned_by(run_id))
     except VhdliftError as error:
         return [snapshot.leftover(str(error))]
     return []
