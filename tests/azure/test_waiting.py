@@ -6,6 +6,7 @@ import asyncio
 import gc
 import itertools
 import weakref
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -131,6 +132,16 @@ async def test_deadline_names_what_was_awaited_and_its_state(arm: Arm, azure: Az
     arm.on(f"GET {OPERATION}", RUNNING)
     with pytest.raises(TookTooLong, match=r"starting vm1 took longer than .*its last state was InProgress"):
         await start(azure, kind="list")
+
+
+async def test_deadline_holds_although_every_answer_asks_for_a_wait(arm: Arm, azure: Azure) -> None:
+    """The network service does so: an operation of its that never ends is given up like any other."""
+    again = replace(RUNNING, headers={"x-ms-retry-after-ms": "50"})
+    arm.on(f"POST {vm_path('/start')}", accepted(arm))
+    arm.on(f"GET {OPERATION}", again)
+    async with asyncio.timeout(15):
+        with pytest.raises(TookTooLong, match="its last state was InProgress"):
+            await start(azure, kind="list")
 
 
 async def test_failed_operation_says_why(arm: Arm, azure: Azure) -> None:

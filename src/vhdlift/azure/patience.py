@@ -8,7 +8,7 @@ Times are seconds at scale 1 (`time_scale`), but for what the service itself ask
 | an answer asks for a wait (Retry-After) | that wait, in place of the usual pause |
 | all of that in vain, or a busy resource | the call again, for 5 minutes (deletions: 10; `Kind.patience`) |
 | an operation cannot be asked about | asked again as long; the operation goes on meanwhile |
-| an operation or a call does not end | given up at `Kind.deadline`, which waits asked for put off |
+| an operation or a call does not end | given up at `Kind.deadline`, which throttling puts off |
 | a token is not accepted | one new token, and the request once more |
 | locked, not allowed, a longer Retry-After | an error at once |
 | wrong certificate, other host, answer too large | an error at once |
@@ -84,6 +84,7 @@ class Call:
         self._limit = limit
         self._outer = _CALL.get()
         self._wishes = 0
+        self._covered = False
         self._busy: set[str] = set()
 
     async def obey(self, seconds: float, reason: str) -> None:
@@ -119,10 +120,16 @@ class Call:
         await _tell(said, {"waiting_seconds": _whole(left), "code": code})
 
     def cover(self, seconds: float) -> None:
-        """Put the deadline off if it would strike within so many seconds."""
+        """Put the deadline off if it would strike within so many seconds; once, for one last look.
+
+        An operation that never ends asks for a wait with every answer.
+        """
+        if self._covered:
+            return
         when = self._limit.when() if self._limit is not None else None
         missing = asyncio.get_running_loop().time() + seconds + _MARGIN - when if when is not None else 0.0
         if seconds and missing > 0:
+            self._covered = True
             self.put_off(missing)
 
     def end(self) -> None:
