@@ -11,9 +11,11 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from tests.postgres import postgres
 from tests.torture import plan
 from tests.torture.databases import Databases
 from tests.torture.points import GROUPS, Point
@@ -31,6 +33,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, help="only so many points, spread over all groups")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--list", action="store_true", help="say which points there are, and end")
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server of its own")
     parser.add_argument("--database", default=os.environ.get("VHDLIFT_DATABASE_URL", ""), metavar="URL")
     return parser.parse_args(words)
 
@@ -111,9 +114,10 @@ def _worker(work: Work, folder: Path, databases: Databases) -> None:
 def main(words: Sequence[str]) -> int:
     """Play what was asked for; the exit code."""
     asked = arguments(words)
-    databases = Databases(asked.database)
-    with tempfile.TemporaryDirectory(prefix="torture-") as name:
+    with tempfile.TemporaryDirectory(prefix="torture-") as name, ExitStack() as stack:
         folder = Path(name)
+        server = stack.enter_context(postgres(folder)) if asked.postgres else None
+        databases = Databases(server.url if server else asked.database)
         with staged(folder / "0", databases) as stage:
             reference = refer(stage)
             points = chosen(points_of(reference), asked)

@@ -85,7 +85,11 @@ class Runtime:
             await self.wakes.wait(run_id, count, LOOK_SECONDS)
 
     def allow(self, run_id: str) -> None:
-        """This process has the right to work on the run."""
+        """This process has the right to work on the run.
+
+        Why it was to end is forgotten: the history tells of a failed step again, the database of a cancel.
+        """
+        self._stops.pop(run_id, None)
         self._allowed.add(run_id)
 
     @contextmanager
