@@ -30,19 +30,21 @@ def own(tmp_path: Path) -> Settings:
 
 async def taken_with(settings: Settings, cloud: Cloud, *left: Run) -> list[str]:
     """The runs that a worker takes up: these, if it wants them, and one that it has to."""
-    step = Fake(cloud, "a", do=forever)
-    wanted = entered(settings, step)
+    steps = Fake(cloud, "a", do=forever), Fake(cloud, "wanted", do=forever)
+    wanted, store = entered(settings, steps[1]), Store.open(settings)
     taken: list[str] = []
     serving = asyncio.create_task(
         api.serve(
             settings,
             on_taken=lambda run: taken.append(run.id),
-            steps=(step,),
+            steps=steps,
             open_clients=cloud.clients,
             inventory=cloud.inventory,
         )
     )
-    await until(lambda: wanted.id in taken)
+    # Its step and its posts have begun, so that nothing is cut off that DBOS is just about to start.
+    await until(lambda: "/wanted" in cloud.things and store.undelivered(wanted.id))
+    store.close()
     serving.cancel()
     with suppress(asyncio.CancelledError):
         await serving
