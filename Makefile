@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-$(shell cksum < requirements/run.txt | cut -d' ' -f1)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-strip-extras --generate-hashes pyproject.toml --extra local
+# The tests wait for servers a third of their time, so one more of them than there are cores.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 DEV_READY := $(VENV)/.dev-$(shell cksum < requirements/dev.txt | cut -d' ' -f1)
 
 .PHONY: demo test lint torture bench docs lock clean
@@ -14,7 +16,7 @@ demo: $(RUN_READY)
 
 test: $(DEV_READY) lint
 	scripts/debian-tools
-	PATH="$(CURDIR)/.tools/bin:$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest -n auto --dist worksteal --cov
+	PATH="$(CURDIR)/.tools/bin:$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov
 
 lint: $(DEV_READY)
 	$(BIN)/ruff format --check src tests scripts bench
