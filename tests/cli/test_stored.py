@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command, tell
+from tests.cli.conftest import PLAN, Command, tell
 from vhdlift.engine.store import Outcome, Store
 from vhdlift.errors import Leftover
 from vhdlift.model import Run
@@ -134,6 +134,18 @@ def test_watch_does_not_wait_for_nobody(vhdlift: Command, stored: Run) -> None:
     told = vhdlift("watch", stored.id)
     assert told.code == 130
     assert f"`vhdlift resume {stored.id}`" in told.err
+
+
+def test_watch_waits_for_the_process_of_a_run_that_has_just_started(
+    vhdlift: Command, run: Run, store: Store
+) -> None:
+    """A process in the background takes seconds until it works on its run: that is no interruption."""
+    store.add_run(run, PLAN)
+    later = threading.Timer(4.0, store.end_run, (run.id, DONE))
+    later.start()
+    told = vhdlift("watch", run.id)
+    later.join()
+    assert told.code == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

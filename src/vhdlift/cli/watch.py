@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.2
 ASK_SECONDS = 1.0
-PATIENCE_SECONDS = 15.0
-"""How long a run may be without a process: one that was just started in the background takes a while."""
+STARTING_SECONDS = 60.0
+"""How long a run in which nothing has happened may be without a process: one is being started for it."""
+CHANGING_SECONDS = 2.0
+"""How long any other run may be without one: another may take it over."""
 
 
 @takes_settings(*PLACES)
@@ -67,6 +69,6 @@ async def _until_ended(settings: Settings, store: Store, run_id: str, view: View
             asked = time.monotonic()
             if not await asyncio.to_thread(is_abandoned, settings, now):
                 worked_on = asked
-            elif asked - worked_on > PATIENCE_SECONDS * settings.time_scale:
+            elif asked - worked_on > (CHANGING_SECONDS if seen else STARTING_SECONDS):
                 raise interrupted(run_id)
         await asyncio.sleep(LOOK_SECONDS)
