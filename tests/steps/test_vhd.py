@@ -12,19 +12,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 import trustme
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from armlocal.azurite import Azurite
 from fixedvhd import BASIC_DATA, MIB, Partition, build_footer, build_gpt
-from tests.azure.conftest import Answer
+from tests.azure.conftest import SUBSCRIPTION, Answer
 from tests.steps.conftest import RUN_ID, World
 from tests.steps.shelf import COMPUTE, GROUP
 from vhdlift.azure import artefact
+from vhdlift.azure.clients import Azure, Cloud
+from vhdlift.azure.signin import credential_for
+from vhdlift.azure.transport import SharedTransport, SignInTransport, connections
 from vhdlift.errors import ArtefactWrong, AzureRefused, GuestFailed, TookTooLong
 from vhdlift.steps.base import Context
 from vhdlift.steps.vhd_exported import VhdExported
@@ -290,6 +295,32 @@ async def test_disk_of_the_first_generation_has_an_mbr(export: Export) -> None:
         await VhdVerified().do(await upload(export, body))
 
 
+class Counted(SharedTransport):
+    """Keeps the query of each request that it lets through."""
+
+    def __init__(self, pool: AioHttpTransport) -> None:
+        super().__init__(pool)
+        self.asked: list[str] = []
+
+    async def send(self, request: Any, **kwargs: Any) -> Any:
+        self.asked.append(urlsplit(request.url).query)
+        return await super().send(request, **kwargs)
+
+
+async def test_page_ranges_are_listed_once_however_many_pieces_are_read(export: Export) -> None:
+    """The list of a large disk is long: asked for with every piece it would outweigh the disk."""
+    context = await upload(export, vhd())
+    settings, arm = export.world.settings, export.world.shelf.url
+    async with connections(settings, arm, None) as pool:
+        transport = Counted(pool)
+        credential = credential_for(settings, arm, SignInTransport(pool))
+        azure = Azure(SUBSCRIPTION, 0.02, Cloud(arm, f"{arm}/.default", arm), credential, transport)
+        await VhdVerified().do(replace(context, azure=azure))
+        await credential.close()
+    assert sum("comp=pagelist" in query for query in transport.asked) == 1
+    assert sum("sig=" in query for query in transport.asked) > 2
+
+
 async def test_artefact_that_changes_while_it_is_read_is_refused(export: Export) -> None:
     """Every range is of one and the same version of the blob."""
     context = await upload(export, vhd())
@@ -299,5 +330,5 @@ async def test_artefact_that_changes_while_it_is_read_is_refused(export: Export)
     async with container_of as container:
         blob = await artefact.describe(context.azure, container, "old1.vhd")
         await export.container.get_blob_client("old1.vhd").upload_page(b"\1" * 512, 0, 512)
-        with pytest.raises(AzureRefused):
+        with pytest.raises(AzureRefused, match="ConditionNotMet"):
             await artefact.read_ranges(context.azure, container, blob, [(0, 512)])

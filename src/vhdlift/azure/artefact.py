@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError
+from azure.core.rest import HttpRequest
 
 from fixedvhd import Extent, SparseDigest, merge, split
-from vhdlift.azure.storage import account_key
+from vhdlift.azure.storage import account_key, read_token
 from vhdlift.azure.values import text
 from vhdlift.azure.waiting import asked, found, listed
 from vhdlift.errors import ArtefactWrong
@@ -20,18 +24,36 @@ from vhdlift.model import CONTAINER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
-    from azure.storage.blob.aio import BlobClient, ContainerClient
+    from azure.storage.blob.aio import ContainerClient
 
     from vhdlift.azure.clients import Azure
-
-Container: TypeAlias = "ContainerClient"
-"""An open container, for those who must not know the SDK."""
 
 PIECE_BYTES = 256 << 10
 # Four pieces under way, each several times in memory while it is put together, stay below 8 MiB.
 PIECES_AT_ONCE = 4
 # A hole smaller than this costs less to read than a request of its own.
 _SMALL_HOLE_BYTES = 256 << 10
+# No one holds a container open for longer to read ranges of it.
+_READING_LIFE = timedelta(days=7)
+_BLOB_SERVICE_VERSION = "2021-12-02"
+
+
+@dataclass(frozen=True)
+class Container:
+    """An open container, and its address with a SAS to read what is in it."""
+
+    client: ContainerClient
+    endpoint: str
+    _token: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The container's address without a signature."""
+        return f"{self.endpoint.rstrip('/')}/{CONTAINER}"
+
+    def read_url(self, blob: str) -> str:
+        """A blob's address with the SAS, which is a secret."""
+        return f"{self.url}/{quote(blob)}?{self._token}"
 
 
 @dataclass(frozen=True)
@@ -52,15 +74,16 @@ async def open_container(azure: Azure, group: str, account: str, endpoint: str) 
         VhdliftError: what Azure answered when asked for the account's key.
     """
     key = await account_key(azure, group, account)
+    token = read_token(account, key, CONTAINER, _READING_LIFE)
     async with azure.blob_service(endpoint, account, key) as service:
-        yield service.get_container_client(CONTAINER)
+        yield Container(service.get_container_client(CONTAINER), endpoint, token)
 
 
 async def read_report(azure: Azure, container: Container, name: str, limit: int) -> bytes | None:
     """A small blob, or None when it is not there; of a larger one the first `limit` + 1 bytes."""
 
     async def download() -> bytes:
-        stream = await container.get_blob_client(name).download_blob(offset=0, length=limit + 1)
+        stream = await container.client.get_blob_client(name).download_blob(offset=0, length=limit + 1)
         return bytes(await stream.readall())
 
     return await found(download, what=f"reading {name}", scale=azure.scale)
@@ -72,7 +95,7 @@ async def describe(azure: Azure, container: Container, name: str) -> Artefact:
     Raises:
         ArtefactWrong: it is not there.
     """
-    blob = container.get_blob_client(name)
+    blob = container.client.get_blob_client(name)
     there = await found(blob.get_blob_properties, what=f"reading {name}", scale=azure.scale)
     if there is None:
         raise ArtefactWrong(f"There is no {name} in the container {CONTAINER}.")
@@ -83,8 +106,7 @@ async def read_ranges(
     azure: Azure, container: Container, artefact: Artefact, ranges: Iterable[tuple[int, int]]
 ) -> dict[int, bytes]:
     """The bytes of a few ranges (offset, length), by offset."""
-    blob = container.get_blob_client(artefact.name)
-    return {o: await _piece(azure, blob, artefact, Extent(o, n)) for o, n in ranges}
+    return {o: await _piece(azure, container, artefact, Extent(o, n)) for o, n in ranges}
 
 
 async def data_extents(azure: Azure, container: Container, artefact: Artefact) -> list[Extent]:
@@ -93,7 +115,7 @@ async def data_extents(azure: Azure, container: Container, artefact: Artefact) -
     Raises:
         ArtefactWrong: a range lies outside the blob.
     """
-    blob = container.get_blob_client(artefact.name)
+    blob = container.client.get_blob_client(artefact.name)
     what = f"listing the page ranges of {artefact.name}"
     pages = await listed(blob.list_page_ranges, what=what, scale=azure.scale)
     data = [(int(p.start or 0), int(p.end or 0)) for p in pages if not p.cleared]
@@ -115,21 +137,20 @@ async def sha256(
     `told` is given, after each piece, the offset up to which the blob has been hashed.
     """
     digest = SparseDigest(artefact.size)
-    blob = container.get_blob_client(artefact.name)
-    async for extent, data in _in_order(azure, blob, artefact, split(extents, PIECE_BYTES)):
+    async for extent, data in _in_order(azure, container, artefact, split(extents, PIECE_BYTES)):
         await asyncio.to_thread(digest.feed, extent.offset, data)
         await told(extent.end)
     return await asyncio.to_thread(digest.hexdigest)
 
 
 async def _in_order(
-    azure: Azure, blob: BlobClient, artefact: Artefact, extents: Iterator[Extent]
+    azure: Azure, container: Container, artefact: Artefact, extents: Iterator[Extent]
 ) -> AsyncIterator[tuple[Extent, bytes]]:
     """The pieces in rising order, the next ones being fetched while one is worked on."""
     under_way: deque[tuple[Extent, asyncio.Task[bytes]]] = deque()
     try:
         for extent in extents:
-            under_way.append((extent, asyncio.create_task(_piece(azure, blob, artefact, extent))))
+            under_way.append((extent, asyncio.create_task(_piece(azure, container, artefact, extent))))
             if len(under_way) >= PIECES_AT_ONCE:
                 first, task = under_way.popleft()
                 yield first, await task
@@ -142,12 +163,25 @@ async def _in_order(
         await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
 
 
-async def _piece(azure: Azure, blob: BlobClient, artefact: Artefact, extent: Extent) -> bytes:
-    guard: dict[str, Any] = {"etag": artefact.etag, "match_condition": MatchConditions.IfNotModified}
+async def _piece(azure: Azure, container: Container, artefact: Artefact, extent: Extent) -> bytes:
+    """One range in one request.
+
+    The blob client's own download lists all ranges of a page blob again after every read, which for a
+    large disk is far more than what was read.
+    """
+    headers = {
+        "x-ms-version": _BLOB_SERVICE_VERSION,
+        "x-ms-range": f"bytes={extent.offset}-{extent.end - 1}",
+        "If-Match": artefact.etag,
+    }
 
     async def download() -> bytes:
-        stream = await blob.download_blob(offset=extent.offset, length=extent.length, **guard)
-        return bytes(await stream.readall())
+        response = await azure.signed.send_request(
+            HttpRequest("GET", container.read_url(artefact.name), headers=headers)
+        )
+        if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+            raise HttpResponseError(response=response)
+        return bytes(response.content)
 
     data = await asked(download, what=f"reading {artefact.name}", scale=azure.scale)
     if len(data) != extent.length:

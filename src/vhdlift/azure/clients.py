@@ -20,6 +20,8 @@ from vhdlift.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from azure.core import AsyncPipelineClient
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
     from azure.mgmt.compute.aio import ComputeManagementClient
     from azure.mgmt.dns.aio import DnsManagementClient
     from azure.mgmt.network.aio import NetworkManagementClient
@@ -135,6 +137,15 @@ class Azure:
         from azure.storage.blob.aio import BlobClient  # noqa: PLC0415
 
         return BlobClient.from_blob_url(url, **self._blob_options())
+
+    @cached_property
+    def signed(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+        """Requests to an address that carries its own SAS, for what the blob client cannot do."""
+        from azure.core import AsyncPipelineClient  # noqa: PLC0415
+        from azure.core.pipeline.policies import UserAgentPolicy  # noqa: PLC0415
+
+        policies = [UserAgentPolicy(base_user_agent=_user_agent()), ServiceRetryPolicy(self.scale)]
+        return AsyncPipelineClient("", policies=policies, transport=self._transport)
 
     def _blob_options(self) -> dict[str, Any]:
         from azure.storage.blob.aio import LinearRetry  # noqa: PLC0415

@@ -245,7 +245,8 @@ def unrolled(body: Any) -> list[Refusal]:
 def _unrolled(error: HttpResponseError) -> tuple[str, str]:
     found = unrolled(_body(error))
     if not found:
-        code = str(getattr(error, "error_code", "") or "")
+        headers = getattr(error.response, "headers", {})
+        code = str(getattr(error, "error_code", "") or headers.get("x-ms-error-code", ""))
         return _first_line(str(error.message)), code
     codes = [each.code for each in found if each.code]
     return "; ".join(_distinct(found))[:_MOST_CHARACTERS], codes[-1] if codes else ""

@@ -189,17 +189,8 @@ async def create_vhd_export_container_and_sas(
     key = await account_key(azure, group, account)
     async with azure.blob_service(endpoint, account, key) as service:
         await ensure_container_exists(azure, service, CONTAINER)
-    start, expiry = _validity(life)
-    token = generate_container_sas(
-        account,
-        CONTAINER,
-        account_key=key,
-        permission=ContainerSasPermissions(read=True, add=True, create=True, write=True, list=True),
-        start=start,
-        expiry=expiry,
-        protocol="https",
-    )
-    register(token)
+    permission = ContainerSasPermissions(read=True, add=True, create=True, write=True, list=True)
+    token, expiry = _container_token(account, key, CONTAINER, permission, life)
     return f"{endpoint.rstrip('/')}/{CONTAINER}", token, expiry
 
 
@@ -303,6 +294,28 @@ async def _blobs_of_ours(azure: Azure, group: str, account: str, run_id: str) ->
         return None
     key = await account_key(azure, group, account)
     return azure.blob_service(blob_endpoint(there), account, key)
+
+
+def read_token(account: str, key: str, container: str, life: timedelta) -> str:
+    """A SAS, without a leading `?`, to read every blob of a container, https only; a secret."""
+    return _container_token(account, key, container, ContainerSasPermissions(read=True), life)[0]
+
+
+def _container_token(
+    account: str, key: str, container: str, permission: ContainerSasPermissions, life: timedelta
+) -> tuple[str, datetime]:
+    start, expiry = _validity(life)
+    token = generate_container_sas(
+        account,
+        container,
+        account_key=key,
+        permission=permission,
+        start=start,
+        expiry=expiry,
+        protocol="https",
+    )
+    register(token)
+    return token, expiry
 
 
 def _read_url(endpoint: str, account: str, key: str, container: str, blob: str, life: timedelta) -> str:

@@ -60,7 +60,7 @@ class VhdExported:
         async with open_container(c.azure, c.names.group, account, endpoint) as container:
             manifest = await self._follow(c, container)
         return {
-            "artefact_url": f"{endpoint.rstrip('/')}/{container.container_name}/{c.names.artefact}",
+            "artefact_url": f"{container.url}/{c.names.artefact}",
             "artefact_size": manifest.size,
             "sha256": manifest.sha256.lower(),
             "guest_timings": dict(manifest.timings),
