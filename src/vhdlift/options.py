@@ -159,6 +159,12 @@ SETTINGS: list[SettingInfo] = [
         "full",
         choices=("full", "structure"),
     ),
+    _option(
+        "silence_minutes",
+        "Minutes without a word from the new VM, 1 to 1440, that end the run; after a third of them it is "
+        "looked at, and a warning told.",
+        15,
+    ),
     _option("link_days", "How many days the download link in the mail works, 1 to 60.", 14),
     _option(
         "expires_after_days",

@@ -86,6 +86,13 @@ def test_the_last_event_of_a_run_is_about_the_run() -> None:
     assert (of.status, of.rows["vm_created"].message) == ("failed", "no quota")
 
 
+def test_a_warning_about_a_step_under_way_does_not_end_it() -> None:
+    """The step works on, and what needs it still waits."""
+    of = board(event("source_inspected", "warning", "said nothing for 5 minutes", under_way=True))
+    row = of.rows["source_inspected"]
+    assert (row.state, row.until, row.message) == ("running", None, "said nothing for 5 minutes")
+
+
 def test_a_step_that_the_plan_no_longer_has_is_still_shown() -> None:
     """Events of a run of another version appear below the rest."""
     assert list(board(event("old_step", "done")).rows) == [*PLAN, "old_step"]

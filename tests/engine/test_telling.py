@@ -93,6 +93,22 @@ async def test_a_failure_names_the_step_and_the_cause(
     assert receiver.bodies()[-1] == failed[-1]
 
 
+async def test_each_warning_of_a_step_that_goes_on_is_told(
+    tmp_path: Path, cloud: Cloud, receiver: Receiver
+) -> None:
+    async def worry(c: Context) -> dict[str, Any]:
+        for minutes in (5, 5, 10):  # the second says nothing new
+            await c.warn(f"silent for {minutes} minutes", {"minutes": minutes})
+        return {}
+
+    settings = settings_in(tmp_path, VHDLIFT_WEBHOOK_URL=receiver.url)
+    outcome = await play(settings, cloud, Fake(cloud, "a", do=worry))
+    told = [body["details"] for body in receiver.bodies() if body["details"]["state"] == "warning"]
+    assert [details["message"] for details in told] == ["silent for 5 minutes", "silent for 10 minutes"]
+    assert all(details["under_way"] for details in told)
+    assert outcome.status == "completed"
+
+
 async def test_posts_are_signed_with_the_secret(tmp_path: Path, cloud: Cloud, receiver: Receiver) -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     settings = settings_in(tmp_path, VHDLIFT_WEBHOOK_URL=receiver.url, VHDLIFT_WEBHOOK_SECRET=secret)

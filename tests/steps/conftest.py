@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -58,6 +59,7 @@ class World:
     context: Context
     entered: list[str] = field(default_factory=list)
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    warned: asyncio.Queue[tuple[str, dict[str, Any]]] = field(default_factory=asyncio.Queue)
 
     def with_facts(self, **facts: Any) -> Context:
         return replace(self.context, facts={**self.context.facts, **facts})
@@ -92,10 +94,11 @@ async def shelf(authority: trustme.CA, tmp_path: Path) -> AsyncIterator[Shelf]:
 
 @pytest.fixture
 async def world(shelf: Shelf) -> AsyncIterator[World]:
-    settings = settings_of(shelf, admin_password=PASSWORD)
+    settings = settings_of(shelf, admin_password=PASSWORD, silence_minutes=1)
     run = Run(RUN_ID, spec(), "2026-01-01T00:00:00+00:00", "0.1.0")
     entered: list[str] = []
     told: list[tuple[str, dict[str, Any]]] = []
+    warned: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
 
     async def ledger(resource_id: str) -> None:
         entered.append(resource_id)
@@ -103,7 +106,10 @@ async def world(shelf: Shelf) -> AsyncIterator[World]:
     async def progress(message: str, details: dict[str, Any]) -> None:
         told.append((message, details))
 
+    async def warn(message: str, details: dict[str, Any]) -> None:
+        warned.put_nowait((message, details))
+
     async with AsyncExitStack() as stack:
         azure = await stack.enter_async_context(open_clients(settings))
-        context = Context(run, azure, settings, {}, ledger, progress)
-        yield World(shelf, settings, context, entered, told)
+        context = Context(run, azure, settings, {}, ledger, progress, warn)
+        yield World(shelf, settings, context, entered, told, warned)

@@ -72,7 +72,7 @@ async def lab(cloud: LocalCloud) -> AsyncIterator[Lab]:
         return None
 
     async with open_clients(settings) as azure:
-        yield Lab(cloud, azure, Context(run, azure, settings, {}, nothing, nothing))
+        yield Lab(cloud, azure, Context(run, azure, settings, {}, nothing, nothing, nothing))
 
 
 async def test_starting_world_can_be_exported(lab: Lab) -> None:

@@ -35,7 +35,7 @@ async def test_an_outage_here_is_no_silence_of_the_guest(world: World) -> None:
     facts = {"export_account": account, "export_endpoint": f"{world.shelf.url}/{account}/"}
     async with open_clients(settings_of(world.shelf, time_scale=0.001)) as azure:
         context = replace(world.with_facts(**facts), azure=azure)
-        made = await VhdExported(look_seconds=1, silence_seconds=0.1, least_seconds=0.1).do(context)
+        made = await VhdExported(look_seconds=1, least_seconds=0.1).do(context)
     assert made["artefact_size"] == MANIFEST["size"]
     assert any("cannot be read for now" in message for message, _ in world.told)
 

@@ -25,7 +25,7 @@ from armlocal.azurite import Azurite
 from fixedvhd import BASIC_DATA, MIB, Partition, build_footer, build_gpt
 from tests.azure.conftest import SUBSCRIPTION, Answer
 from tests.steps.conftest import RUN_ID, World
-from tests.steps.shelf import COMPUTE, GROUP
+from tests.steps.shelf import GROUP
 from vhdlift.azure import artefact
 from vhdlift.azure.clients import Azure, Cloud
 from vhdlift.azure.signin import credential_for
@@ -37,8 +37,7 @@ from vhdlift.steps.vhd_verified import VhdVerified
 
 KEY = base64.b64encode(b"k" * 64).decode()
 SIZE = 24 * MIB
-VM = f"{COMPUTE}/virtualMachines/lab1"
-QUICK = VhdExported(look_seconds=2.5, silence_seconds=25.0, least_seconds=0.4)
+QUICK = VhdExported(look_seconds=2.5, least_seconds=0.4)
 
 
 @dataclass
@@ -145,29 +144,6 @@ async def test_guest_that_gives_up_says_where(export: Export) -> None:
     assert "abcdefgh12" not in failed.value.sentence
 
 
-async def test_silent_guest_is_looked_at(export: Export) -> None:
-    """Without a word for the set time the VM's state and its extension are read and told."""
-    view = {
-        "statuses": [{"code": "PowerState/deallocated"}],
-        "extensions": [
-            {"name": "CustomScriptExtension", "statuses": [{"displayStatus": "Provisioning succeeded"}]}
-        ],
-    }
-    export.world.shelf.on(f"GET {VM}", Answer(body={"id": VM, "properties": {"instanceView": view}}))
-    await export.progress(1, "download")
-    with pytest.raises(GuestFailed) as failed:
-        await QUICK.do(export.context)
-    assert "last report was download" in failed.value.sentence
-    assert "power state is deallocated" in failed.value.sentence
-    assert "CustomScriptExtension: Provisioning succeeded" in failed.value.sentence
-
-
-async def test_vm_that_is_gone_is_said(export: Export) -> None:
-    """A deleted VM explains the silence."""
-    with pytest.raises(GuestFailed, match=r"never reported anything\. The VM is gone"):
-        await QUICK.do(export.context)
-
-
 async def test_guest_that_never_ends_is_given_up(export: Export) -> None:
     """A guest that speaks for ever meets the deadline, which follows from the disk's size."""
 
@@ -179,7 +155,7 @@ async def test_guest_that_never_ends_is_given_up(export: Export) -> None:
     talking = asyncio.create_task(chatter())
     context = replace(export.context, azure=_slowed(export.context))
     with pytest.raises(TookTooLong, match="last report was download"):
-        await VhdExported(look_seconds=2500, silence_seconds=1e9, least_seconds=0.8).do(context)
+        await VhdExported(look_seconds=2500, least_seconds=0.8).do(context)
     talking.cancel()
 
 

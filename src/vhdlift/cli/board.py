@@ -40,7 +40,7 @@ class Row:
         A step that failed still shows as failed when it was undone: that is what the reader looks for.
         """
         at = moment(event.timestamp)
-        state = SHOWN_AS.get(event.state, event.state)
+        state = RUNNING if event.details.get("under_way") else SHOWN_AS.get(event.state, event.state)
         since = at if event.state == "started" or self.since is None else self.since
         if self.state == "failed" and state == "undone":
             return self

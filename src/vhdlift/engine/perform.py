@@ -56,7 +56,7 @@ class Teller:
         extra = redact_json(dict(details or {}))
         said = redact(message)
         key = f"{self.step}:{state}:{status}"
-        if state == "progress":
+        if state == "progress" or extra.get("under_way"):
             # Every progress is new by what it says; a repeated `do` says the same things again.
             key += ":" + hashlib.sha256(json.dumps([said, extra], sort_keys=True).encode()).hexdigest()[:16]
         event = Event(self.run.id, 0, status, self.step, state, said, "", extra)
@@ -67,6 +67,10 @@ class Teller:
     ) -> None:
         """What a step under way has to say."""
         await self.tell("progress", message, details, status=status)
+
+    async def warn(self, message: str, details: dict[str, Any]) -> None:
+        """What is not as it should be with a step that goes on."""
+        await self.tell("warning", message, {"under_way": True, **details})
 
     async def ledger(self, resource_id: str) -> None:
         """Note what is about to be made."""
@@ -132,7 +136,8 @@ async def _do(rt: Runtime, teller: Teller, step: Step, facts: Mapping[str, Any])
 
 def _context(teller: Teller, azure: Any, facts: Mapping[str, Any]) -> Context:
     rt = teller.rt
-    return Context(teller.run, azure, rt.settings_of(teller.run.id), facts, teller.ledger, teller.progress)
+    settings = rt.settings_of(teller.run.id)
+    return Context(teller.run, azure, settings, facts, teller.ledger, teller.progress, teller.warn)
 
 
 async def _unless_stopped(

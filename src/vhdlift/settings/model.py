@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     on_failure: Literal["cleanup", "keep"] = _default("on_failure")
     license_type: Literal["Windows_Client", "Windows_Server", "None"] | None = None
     verify: Literal["full", "structure"] = _default("verify")
+    silence_minutes: Annotated[float, Field(ge=1, le=1440)] = _default("silence_minutes")
     link_days: Annotated[int, Field(ge=1, le=60)] = _default("link_days")
     expires_after_days: Annotated[str, BeforeValidator(values.plain), AfterValidator(rules.expiry)] = "30"
     auto_shutdown: Annotated[str, BeforeValidator(values.plain), AfterValidator(rules.time_of_day)] | None = (

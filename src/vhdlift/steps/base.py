@@ -34,6 +34,7 @@ class Context:
             what was recorded, which may be nothing.
         ledger: `await ledger(resource_id)` before a create call is sent.
         progress: `await progress(message, details)` becomes a `progress` event of this step.
+        warn: the same as a `warning` about a step that goes on.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class Context:
     facts: Facts
     ledger: Ledger
     progress: Progress
+    warn: Progress
 
     @property
     def names(self) -> Names:
