@@ -7,6 +7,7 @@ import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ class Arm:
         self.ca = Path()
         self.seen: list[Seen] = []
         self.token: Answer = Answer(body={"token_type": "Bearer", "expires_in": 3599, "access_token": "t"})
+        self.tokens: list[str] = []  # those to be given next, in place of the one above
+        self.tokens_asked = 0
         self.arrived = asyncio.Event()
         self._answers: dict[str, list[Answer]] = {}
 
@@ -71,7 +74,9 @@ class Arm:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if "/oauth2/v2.0/token" in request.path:
-            return _response(self.token)
+            self.tokens_asked += 1
+            given = {**self.token.body, "access_token": self.tokens.pop(0)} if self.tokens else None
+            return _response(Answer(body=given) if given else self.token)
         text = await request.text()
         body = json.loads(text) if text else None
         self.seen.append(
@@ -113,24 +118,30 @@ def _response(answer: Answer) -> web.Response:
     return web.json_response(answer.body, status=answer.status, headers=answer.headers)
 
 
-@pytest.fixture
-async def arm(tmp_path: Path) -> AsyncIterator[Arm]:
+@asynccontextmanager
+async def serving_arm(folder: Path) -> AsyncIterator[Arm]:
+    """An ARM on a free port; its certificates go into the folder."""
     arm = Arm()
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    arm.ca = tmp_path / "ca.pem"
+    arm.ca = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(arm.ca))
     app = web.Application()
     app.router.add_route("*", "/{rest:.*}", arm.handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.2)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
-    port = runner.addresses[0][1]
-    arm.url = f"https://127.0.0.1:{port}"
+    arm.url = f"https://127.0.0.1:{runner.addresses[0][1]}"
     yield arm
     await runner.cleanup()
+
+
+@pytest.fixture
+async def arm(tmp_path: Path) -> AsyncIterator[Arm]:
+    async with serving_arm(tmp_path) as arm:
+        yield arm
 
 
 def settings_of(arm: Arm, **more: Any) -> Settings:
