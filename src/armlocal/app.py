@@ -23,12 +23,12 @@ from armlocal.lro import retry_headers
 from armlocal.polling import is_poll, poll, poll_name
 from armlocal.providers.base import Reply
 from armlocal.providers.table import ALL_ROUTES
-from armlocal.ratelimits import rate_limits
+from armlocal.ratelimits import provider_headers, rate_limits
 from armlocal.requestlog import RequestLog
 from armlocal.routing import Incoming, Router
 from armlocal.signing import Signer
 from armlocal.spoiling import Spoiling
-from armlocal.writing import common_headers, write_body
+from armlocal.writing import JSON_TYPE, common_headers, without_expiry, write_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from armlocal.state import World
 
 log = logging.getLogger(__name__)
-JSON_TYPE = "application/json; charset=utf-8"
 METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]
 
 
@@ -151,7 +150,12 @@ class Front:
     def _write(self, seen: _Seen, reply: Reply) -> Response:
         method = seen.request.method
         content = b"" if reply.body is None or method == "HEAD" else write_body(reply.body, seen.operation)
-        told = common_headers(self.world, seen.id) | rate_limits(method, seen.operation) | reply.headers
+        told = common_headers(self.world, seen.id)
+        if reply.headers.get("x-ms-failure-cause") != "gateway":
+            told |= rate_limits(method, seen.operation)
+            told |= provider_headers(self.world, method, seen.operation)
+            without_expiry(told, seen.operation)
+        told |= reply.headers
         return Response(content, reply.status, told, media_type=JSON_TYPE if content else None)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from armlocal.faults import Fault
     from armlocal.providers.base import Call
-    from armlocal.state import Resource, World
+    from armlocal.state import Clock, Resource, World
 
 log = logging.getLogger(__name__)
 Status = Literal["InProgress", "Succeeded", "Failed"]
@@ -41,7 +41,7 @@ class Style:
         notification: answers carry `Azure-AsyncNotification: Enabled`.
         running_status: HTTP status of the status address while it runs.
         repeats_headers: polls repeat the operation's headers.
-        empty_result: HTTP status of the Location after success, when there is nothing to show.
+        empty_type: the Content-Type that its answers without a body have.
     """
 
     path: str
@@ -52,7 +52,7 @@ class Style:
     notification: bool = False
     running_status: int = 200
     repeats_headers: bool = False
-    empty_result: int = 200
+    empty_type: str = ""
 
 
 _VM_PATH = "providers/Microsoft.Compute/locations/{location}/operations/{id}"
@@ -61,14 +61,13 @@ _NETWORK = "providers/Microsoft.Network/locations/{location}"
 _DNS = "resourceGroups/{group}/providers/Microsoft.Network"
 COMPUTE_VM = Style(_VM_PATH, _VM_PATH, timed=True, compute_query=True, notification=True)
 COMPUTE_DISK = Style(_DISK_PATH, _DISK_PATH, timed=True, compute_query=True)
-NETWORK = Style(
-    _NETWORK + "/operations/{id}", _NETWORK + "/operationResults/{id}", notification=True, empty_result=204
-)
+NETWORK = Style(_NETWORK + "/operations/{id}", _NETWORK + "/operationResults/{id}", notification=True)
 STORAGE = Style(
     "",
     "providers/Microsoft.Storage/locations/{location}/asyncoperations/{id}",
     monitor=True,
     repeats_headers=True,
+    empty_type="text/plain; charset=utf-8",
 )
 DNS = Style(
     _DNS + "/dnsOperationStatuses/{job}",
@@ -132,6 +131,8 @@ class Operation:
         headers = {}
         if self.style.notification:
             headers["Azure-AsyncNotification"] = "Enabled"
+        if self.style.empty_type:
+            headers["Content-Type"] = self.style.empty_type
         if self.status_url:
             headers["Azure-AsyncOperation"] = self.status_url
         if self.with_location or not self.status_url:
@@ -281,7 +282,7 @@ class Operations:
 
     async def _run(self, call: Call, operation: Operation, plan: Plan) -> None:
         try:
-            await self._wait(operation, plan)
+            await self._wait(call.world.clock, operation, plan)
             if operation.never_ends:
                 return
             _fail_if_asked(operation.fault)
@@ -295,12 +296,12 @@ class Operations:
             )
         await self._end(call.world, operation, plan)
 
-    async def _wait(self, operation: Operation, plan: Plan) -> None:
+    async def _wait(self, clock: Clock, operation: Operation, plan: Plan) -> None:
         if plan.alongside is None:
-            await asyncio.sleep(operation.seconds)
+            await clock.sleep(operation.seconds)
             return
         async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.sleep(operation.seconds))
+            group.create_task(clock.sleep(operation.seconds))
             group.create_task(plan.alongside())
 
     async def _end(self, world: World, operation: Operation, plan: Plan) -> None:

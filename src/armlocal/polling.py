@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from armlocal.errors import ArmError
+from armlocal.lro import NETWORK
 from armlocal.providers.base import Reply
+from armlocal.writing import JSON_TYPE
 
 if TYPE_CHECKING:
     from armlocal.lro import Operation
@@ -72,6 +74,9 @@ def _result(world: World, operation: Operation) -> Reply:
         return Reply(202, None, operation.headers(world))
     if operation.error is not None:
         raise operation.error
+    if operation.style is NETWORK:
+        told = {k: v for k, v in operation.headers(world).items() if "retry-after" not in k.lower()}
+        return Reply(204, None, told | {"Content-Type": JSON_TYPE})
     if operation.output is None:
-        return Reply(operation.style.empty_result)
+        return Reply(200)
     return Reply(200, operation.output)

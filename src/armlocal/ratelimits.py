@@ -1,22 +1,26 @@
-"""The rate-limit headers of answers: values of fresh buckets, recorded in 2025-2026.
+"""The headers that say how much may still be asked for, and those that a provider adds to every answer.
 
-The stand-in does not throttle of its own accord (ask for a fault), so the numbers stay those of a fresh
-bucket.
+Values of fresh buckets, recorded in 2025-2026. The stand-in does not throttle of its own accord (ask for a
+fault), so the numbers stay those of a fresh bucket. What ARM refuses before a provider sees it has none of
+these headers.
 """
 
 from __future__ import annotations
 
-_SUBSCRIPTION = {
-    "GET": {"x-ms-ratelimit-remaining-subscription-global-reads": "16499"},
-    "HEAD": {"x-ms-ratelimit-remaining-subscription-global-reads": "16499"},
-    "DELETE": {
-        "x-ms-ratelimit-remaining-subscription-deletes": "799",
-        "x-ms-ratelimit-remaining-subscription-global-deletes": "11999",
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from armlocal.state import World
+
+_READS = {"x-ms-ratelimit-remaining-subscription-global-reads": "16499"}
+_WRITES = {"x-ms-ratelimit-remaining-subscription-global-writes": "11999"}
+_DELETES = {"x-ms-ratelimit-remaining-subscription-global-deletes": "11999"}
+_SUBSCRIPTION = {"GET": _READS, "HEAD": _READS, "DELETE": _DELETES}
+_OTHERWISE = {
+    "POST Microsoft.Storage/checkNameAvailability": _READS,
+    "POST Microsoft.Storage/storageAccounts/listKeys": {
+        "x-ms-ratelimit-remaining-subscription-resource-requests": "799"
     },
-}
-_WRITES = {
-    "x-ms-ratelimit-remaining-subscription-writes": "799",
-    "x-ms-ratelimit-remaining-subscription-global-writes": "11999",
 }
 _VM = "Microsoft.Compute/virtualMachines"
 _UPDATE = "UpdateVMSubscriptionMaximum;1499 UpdateVMResource;11"
@@ -28,6 +32,8 @@ _SNAPSHOT = "HighCostSnapshotCreateHydrate3Min;999 HighCostSnapshotCreateHydrate
 _DISK_GET = "LowCostGet3Min;14999 LowCostGet30Min;119999"
 _DISK_LIST = "HighCostGet3Min;239 HighCostGet30Min;1919"
 _DISK_DELETE = "DeleteDisks3Min;2999 DeleteDisks30Min;23997"
+_IMAGES = "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions"
+_VERSIONS = "ListVMImagesVersionsFromLocation"
 _COMPUTE = {
     f"PUT {_VM}": "PutVMSubscriptionMaximum;1499 PutVMResource;11",
     f"PATCH {_VM}": _UPDATE,
@@ -52,27 +58,55 @@ _COMPUTE = {
     "POST Microsoft.Compute/snapshots/beginGetAccess": _SNAPSHOT,
     "POST Microsoft.Compute/snapshots/endGetAccess": _SNAPSHOT,
     "POST Microsoft.Compute/disks/beginGetAccess": _HYDRATE,
+    f"LIST {_IMAGES}": f"{_VERSIONS}3Min;15999 {_VERSIONS}30Min;43999",
+    f"GET {_IMAGES}": "GetVMImageFromLocation3Min;12999 GetVMImageFromLocation30Min;73999",
     "LIST Microsoft.Compute/locations/usages": "GetSubscriptionInfoSubscriptionMaximum;359",
     "GET Microsoft.Compute/locations/operations": _VM_POLL,
     "GET Microsoft.Compute/locations/DiskOperations": "GetOperation3Min;49999 GetOperation30Min;399999",
 }
 
 
+_OWN_OPERATION = (
+    "Microsoft.Compute/locations/",
+    "Microsoft.Network/locations/",
+    "Microsoft.Network/dnsOperationStatuses",
+    "Microsoft.Network/dnsZones/",
+    "Microsoft.Network/networkSecurityGroups/securityRules",
+    "Microsoft.Network/virtualNetworks/subnets",
+    "Microsoft.Storage/locations/",
+    "Microsoft.Storage/storageAccounts/blobServices",
+)
+"""Types whose reads carry an operation identifier too; all writes do."""
+
+
+_CACHED = (_VM, "Microsoft.Compute/locations/operations", "Microsoft.Compute/locations/usages")
+"""Types that the part of Compute answers for which speaks of its cache."""
+
+
 def rate_limits(method: str, operation: str) -> dict[str, str]:
-    """The headers for an answer.
+    """The rate-limit headers for an answer.
 
     Args:
         method: of the request.
         operation: its name, such as `PUT Microsoft.Compute/disks`.
     """
-    headers = dict(_SUBSCRIPTION.get(method, _WRITES))
+    headers = dict(_OTHERWISE.get(operation) or _SUBSCRIPTION.get(method, _WRITES))
     left = _COMPUTE.get(operation)
     if left is not None:
         policies = ",".join(f"Microsoft.Compute/{policy}" for policy in left.split())
         headers["x-ms-ratelimit-remaining-resource"] = policies
+    return headers
+
+
+def provider_headers(world: World, method: str, operation: str) -> dict[str, str]:
+    """What the provider behind ARM adds: whose operation it was, and Compute's word on its cache."""
     type_ = operation.partition(" ")[2]
-    if type_.startswith("Microsoft.Network/dns"):
-        headers["x-ms-ratelimit-remaining-subscription-resource-requests"] = "11998"
-    if operation == "POST Microsoft.Storage/storageAccounts/listKeys":
-        headers["x-ms-ratelimit-remaining-subscription-resource-requests"] = "799"
+    headers = {}
+    if type_.startswith(("Microsoft.Compute/", "Microsoft.Network/", "Microsoft.Storage/")) and (
+        method not in ("GET", "HEAD") or type_.startswith(_OWN_OPERATION)
+    ):
+        caller = f"tenantId={world.tenant_id},objectId={world.client_id}"
+        headers["x-ms-operation-identifier"] = f"{caller}/uksouth/{world.new_guid()}"
+    if type_.startswith(_CACHED) and operation != f"LIST {_VM}":
+        headers["x-ms-need-to-refresh-epl-cache"] = "False"
     return headers

@@ -95,6 +95,10 @@ class Clock:
         """Seconds that only grow."""
         return asyncio.get_running_loop().time()
 
+    async def sleep(self, seconds: float) -> None:
+        """Waits until a long operation's time is over."""
+        await asyncio.sleep(seconds)
+
 
 @dataclass
 class World:
@@ -229,7 +233,7 @@ class World:
         self.ghosts.clear()
 
     def reserve_nic(self, nic: Resource, vm_id: str) -> None:
-        """Keeps a NIC for the VM it was taken from, for 180 s of the real service."""
+        """Keeps a NIC for a VM that did not come up, for 180 s of the real service."""
         nic.reserved_for = (vm_id, self.clock.monotonic() + self.scaled(NIC_RESERVATION))
 
     def reservation(self, nic: Resource) -> str | None:

@@ -124,9 +124,9 @@ async def test_deleting_what_is_not_there_is_204(lab: Machines) -> None:
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-async def test_a_nic_of_a_deleted_machine_is_reserved_for_it_a_while(lab: Machines) -> None:
+async def test_the_nic_of_a_machine_that_did_not_come_up_is_reserved_for_it_a_while(lab: Machines) -> None:
     lab.arm.world.scale = 0.005
-    await lab.make()
+    await lab.arm.http.put(lab.vm, json=lab.body())
     await lab.do("delete", "t", "vm1")
     other = lab.vm.replace("vm1", "vm2")
     refused = await lab.arm.http.put(other, json=lab.body())
@@ -138,9 +138,17 @@ async def test_a_nic_of_a_deleted_machine_is_reserved_for_it_a_while(lab: Machin
 
 
 async def test_a_reserved_nic_is_free_when_the_time_is_over(lab: Machines) -> None:
-    await lab.make()
+    await lab.arm.http.put(lab.vm, json=lab.body())
     lab.arm.world.scale = 0.0
     await lab.do("delete", "t", "vm1")
+    assert (await lab.arm.http.delete(lab.nic)).status_code == 202
+
+
+async def test_the_nic_of_a_machine_that_ran_is_free_at_once(lab: Machines) -> None:
+    await lab.make()
+    await lab.do("delete", "t", "vm1")
+    await lab.slowly()
+    assert lab.arm.world.reservation(lab.arm.world.resources[lab.nic.lower()]) is None
     assert (await lab.arm.http.delete(lab.nic)).status_code == 202
 
 

@@ -14,7 +14,7 @@ from armlocal.ids import parse_id
 from armlocal.lro import COMPUTE_DISK, Plan
 from armlocal.providers.base import Call, Reply, required
 from armlocal.providers.compute_refusals import refusal
-from armlocal.providers.compute_tiers import performance
+from armlocal.providers.compute_tiers import performance, tier
 from armlocal.state import make_resource
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ SNAPSHOT = "Microsoft.Compute/snapshots"
 GIB = 1024**3
 _WORD = {DISK: "Disk", SNAPSHOT: "Snapshot"}
 _INHERITED = ("osType", "hyperVGeneration", "supportsHibernation", "supportedCapabilities", "securityProfile")
-_TIERS = {"Premium_LRS": "Premium", "Standard_LRS": "Standard", "StandardSSD_LRS": "Standard"}
+_SETTABLE = ("networkAccessPolicy", "publicNetworkAccess", "diskAccessId")
 
 
 def data_properties(world: World, creation: Json, size_bytes: int) -> Json:
@@ -125,14 +125,12 @@ async def _put(call: Call) -> Reply:
     asked = {**(call.body.get("properties") or {}), "provisioningState": "Updating"}
     name = str((call.body.get("sku") or {}).get("name") or "Standard_LRS")
     first = {**call.body, "properties": asked, "sku": {"name": name}}
-    resource = make_resource(call.id.text, call.type, first)
-    resource.body.setdefault("tags", {})
-    call.world.add(resource)
+    resource = call.world.add(make_resource(call.id.text, call.type, first))
 
     async def work() -> Json:
         if source is not None:
             await asyncio.to_thread(_copy_bytes, call.world, source, resource)
-        resource.body["sku"] = {"name": name, "tier": _TIERS.get(name, "Standard")}
+        resource.body["sku"] = {"name": name, "tier": tier(name)}
         resource.body["properties"] = {**properties, **_extras(call.type, name, properties["diskSizeGB"])}
         return resource.body
 
@@ -161,16 +159,49 @@ def _extras(type_: str, sku: str, size_gb: int) -> Json:
 
 
 async def _update(call: Call, resource: Resource) -> Reply:
-    """PUT of what is there, and PATCH: tags, and nothing that would change data."""
+    """PUT of what is there, and PATCH: tags, kind, size and access, and nothing that would change data.
+
+    Answered like a new one, with what was asked for: `Test_Compute_Disk_20240302_CRUD` [6].
+    """
+    asked = call.body.get("properties") or {}
+    size = int(asked.get("diskSizeGB") or 0)
+    if 0 < size < int(resource.properties["diskSizeGB"]):
+        raise refusal("disk_shrinks", name=resource.name, size=size, old=resource.properties["diskSizeGB"])
+    name = str((call.body.get("sku") or {}).get("name") or resource.body["sku"]["name"])
+    first = {
+        **{key: resource.body[key] for key in ("name", "id", "type", "location")},
+        **call.body,
+        "properties": {**asked, "provisioningState": "Updating", **_tier_of(resource, name, size)},
+        "sku": {"name": name},
+    }
 
     async def work() -> Json:
-        if "tags" in call.body:
-            resource.body["tags"] = dict(call.body["tags"] or {})
+        _change(call, resource, name)
         return resource.body
 
     plan = Plan("disk_create_empty", work, resource, "Updating", with_location=True, retry=(2, None))
     operation = await call.start(COMPUTE_DISK, plan)
-    return Reply(202, resource.body, operation.headers(call.world))
+    return Reply(202, first, operation.headers(call.world))
+
+
+def _tier_of(resource: Resource, sku: str, size: int) -> Json:
+    """The tier that a Premium disk will have, which an update tells at once."""
+    told = performance(sku, size or int(resource.properties["diskSizeGB"]))
+    return {"tier": told["tier"]} if resource.type == DISK and "tier" in told else {}
+
+
+def _change(call: Call, resource: Resource, sku: str) -> None:
+    """What an update may set, in the resource."""
+    asked = call.body.get("properties") or {}
+    if "tags" in call.body:
+        resource.body["tags"] = dict(call.body["tags"] or {})
+    resource.body["sku"] = {"name": sku, "tier": tier(sku)}
+    resource.properties.update({key: asked[key] for key in _SETTABLE if key in asked})
+    size = int(asked.get("diskSizeGB") or resource.properties["diskSizeGB"])
+    if size != resource.properties["diskSizeGB"]:
+        resource.properties.update({"diskSizeGB": size, "diskSizeBytes": size * GIB})
+    if resource.type == DISK:
+        resource.properties.update(performance(sku, size))
 
 
 async def _patch(call: Call) -> Reply:
@@ -263,8 +294,7 @@ def make_disk(world: World, disk_id: str, location: str, sku: str, properties: J
     body = {
         "name": parse_id(disk_id).name,
         "location": location,
-        "tags": {},
-        "sku": {"name": sku, "tier": _TIERS.get(sku, "Standard")},
+        "sku": {"name": sku, "tier": tier(sku)},
         "properties": {**properties, **performance(sku, properties["diskSizeGB"])},
     }
     return world.add(make_resource(disk_id, DISK, body))

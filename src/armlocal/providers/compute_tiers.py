@@ -18,6 +18,11 @@ _STANDARD_IOPS = 500
 _STANDARD_MBPS = {"StandardSSD_LRS": 100, "Standard_LRS": 60}
 
 
+def tier(sku: str) -> str:
+    """The kind of a disk without its redundancy: `Premium_ZRS` is Premium."""
+    return "Premium" if sku.startswith("Premium") else "Standard"
+
+
 def performance(sku: str, size_gb: int) -> dict[str, Any]:
     """How fast a disk is: operations and megabytes a second, and the tier of a Premium disk."""
     if not sku.startswith("Premium"):

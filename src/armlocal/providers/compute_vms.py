@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 VM = "Microsoft.Compute/virtualMachines"
+CHANGEABLE = ("diagnosticsProfile", "licenseType", "securityProfile")
+"""Beside size and tags, what an update may set. Source: `Test_Compute_VM_20201201_CRUD` [20]."""
 CREATE_RETRY = (10, 35, 4)
 DELETE_RETRY = (10, 30)
 
@@ -131,6 +133,7 @@ def _create_latency(vm: Resource) -> str:
 def _booted(world: World, vm: Resource) -> None:
     vm.private |= {
         "power": "running",
+        "made": True,
         "changed": world.timestamp(),
         "agent_from": world.clock.monotonic() + world.scaled(AGENT_READY),
     }
@@ -149,6 +152,7 @@ async def _update(call: Call, vm: Resource) -> Reply:
     _refuse_changes(vm, asked)
     if asked.get("hardwareProfile"):
         vm.properties["hardwareProfile"] = {"vmSize": check_size(call, asked).name}
+    vm.properties.update({key: asked[key] for key in CHANGEABLE if asked.get(key) is not None})
     return await _change(call, vm, "vm_update")
 
 
@@ -232,7 +236,11 @@ async def _delete(call: Call) -> Reply:
 
 
 def _release(world: World, vm: Resource) -> None:
-    """What becomes of the disk and the interfaces: deleted with the machine, or free again."""
+    """What becomes of the disk and the interfaces: deleted with the machine, or free again.
+
+    The interface of a machine that ran is free at once: `Test_MachineLearning_Workspaces_20240401_CRUD` [67].
+    That of one that never came up is kept for it a while, as operators report.
+    """
     os_disk = vm.properties["storageProfile"]["osDisk"]
     owned = (os_disk.get("managedDisk") or {}).get("id", "")
     if os_disk.get("deleteOption") == "Delete":
@@ -246,8 +254,9 @@ def _release(world: World, vm: Resource) -> None:
             continue
         if (reference.get("properties") or {}).get("deleteOption") == "Delete":
             world.remove(nic.id)
-        else:
-            nic.properties.pop("virtualMachine", None)
+            continue
+        nic.properties.pop("virtualMachine", None)
+        if not vm.private.get("made"):
             world.reserve_nic(nic, vm.id)
 
 

@@ -171,8 +171,9 @@ async def put_subnet(call: Call) -> Reply:
         s.name: _prefixes(s.properties, s.id) for s in world.children(vnet.id, SUBNET) if s.key != call.id.key
     }
     _check_prefixes(vnet.name, call.id.name, _prefixes(properties, call.id.text), spaces, others)
+    changed = old is None or _settings(old) != properties
     subnet = _put_subnet(world, call.id.text, properties)
-    write = Write("PutSubnetOperation", "subnet_put", RETRY_PUT)
+    write = Write("PutSubnetOperation", "subnet_put", RETRY_PUT, changed)
     headers = await begin_write(call, write, vnet, subnet)
     return Reply(201 if old is None else 200, render_subnet(world, subnet), headers)
 
@@ -260,7 +261,24 @@ def render_vnet(world: World, vnet: Resource) -> Json:
 def render_subnet(world: World, subnet: Resource) -> Json:
     """The subnet as GET shows it: what is in it is named in upper case, as recorded."""
     users = [{"id": _shouted(text)} for text in configurations_with(world, "subnet", subnet.id)]
-    return {**subnet.body, "properties": subnet.properties | ({"ipConfigurations": users} if users else {})}
+    delegations = [_delegation(subnet, row) for row in subnet.properties["delegations"]]
+    properties = {**subnet.properties, "delegations": delegations}
+    return {**subnet.body, "properties": properties | ({"ipConfigurations": users} if users else {})}
+
+
+def _delegation(subnet: Resource, asked: Json) -> Json:
+    """What Azure makes of a delegation: `Test_Networking_VirtualNetwork_20250301_CRUD` [11]."""
+    return {
+        "name": asked["name"],
+        "id": f"{subnet.id}/delegations/{asked['name']}",
+        "etag": subnet.body["etag"],
+        "properties": {
+            "provisioningState": "Succeeded",
+            "serviceName": (asked.get("properties") or {}).get("serviceName"),
+            "actions": [f"{SUBNET}/join/action"],
+        },
+        "type": f"{SUBNET}/delegations",
+    }
 
 
 def _shouted(configuration_id: str) -> str:

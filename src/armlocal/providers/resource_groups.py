@@ -48,6 +48,8 @@ async def put(call: Call) -> Reply:
     if old is not None:
         return _changed(call, old, location)
     body: Json = {"location": location, "properties": {"provisioningState": "Succeeded"}}
+    if call.body.get("managedBy"):
+        body["managedBy"] = str(call.body["managedBy"])
     group = call.world.add(make_resource(call.id.text, GROUP_TYPE, body))
     _tag(group, call.body)
     return Reply(201, group.body)

@@ -12,8 +12,9 @@ from armlocal.errors import ArmError
 from armlocal.lro import STORAGE, Plan
 from armlocal.providers import storage_containers
 from armlocal.providers.base import Call, Reply, get_resource, list_resources, required
-from armlocal.providers.regions import check_region
+from armlocal.providers.regions import check_region, regions
 from armlocal.state import make_resource
+from armlocal.writing import NO_CONTENT
 
 if TYPE_CHECKING:
     from armlocal.providers.base import Routes
@@ -25,7 +26,6 @@ TAKEN_ELSEWHERE = frozenset({"azure", "backup", "data", "storage", "test"})
 """Names of accounts in other people's subscriptions."""
 KEY_BYTES = 64
 LIMIT = 250
-NO_CONTENT = {"Content-Type": "text/plain; charset=utf-8"}
 MADE = (
     "provisioningState",
     "primaryEndpoints",
@@ -33,6 +33,8 @@ MADE = (
     "keyCreationTime",
     "primaryLocation",
     "statusOfPrimary",
+    "secondaryLocation",
+    "statusOfSecondary",
 )
 _NAME = re.compile(r"[a-z0-9]{3,24}$")
 
@@ -56,6 +58,7 @@ async def put(call: Call) -> Reply:
         raise ArmError(400, "AccountNameInvalid", _invalid_name(name))
     check_region(call)
     old = world.find(call.id.text)
+    _check_policy(call.body.get("properties") or {})
     if old is not None:
         _refuse_if_busy(call, old)
         required(call.body, "sku", "name")
@@ -64,7 +67,14 @@ async def put(call: Call) -> Reply:
     account = _new_account(call)
     plan = Plan("storage_account_put", lambda: _open(world, account), account, "Creating", retry=(17, 17))
     operation = await call.start(STORAGE, plan)
-    return Reply(202, headers=NO_CONTENT | operation.headers(world))
+    return Reply(202, headers=operation.headers(world))
+
+
+def _check_policy(given: Json) -> None:
+    """Source: `Test_OperationAccepted_LongRunningOperationFails` [2]."""
+    if int((given.get("keyPolicy") or {}).get("keyExpirationPeriodInDays") or 0) < 0:
+        message = "Values for request parameters are invalid: keyPolicy.keyExpirationPeriodInDays."
+        raise ArmError(400, "InvalidValuesForRequestParameters", message)
 
 
 def _check_free(world: World, name: str) -> None:
@@ -152,9 +162,17 @@ async def _open(world: World, account: Resource) -> Json:
             "primaryEndpoints": {"blob": world.storage.endpoint(account.name)},
             "primaryLocation": account.location,
             "statusOfPrimary": "available",
+            **_second_place(account),
         }
     )
     return copy.deepcopy(account.body)
+
+
+def _second_place(account: Resource) -> Json:
+    """Where a geo-redundant account is kept too. Source: `test_create_storage_account` [15]."""
+    if not account.body["sku"]["name"].startswith(("Standard_G", "Standard_RAG")):
+        return {}
+    return {"secondaryLocation": regions()[account.location]["paired"], "statusOfSecondary": "available"}
 
 
 def _changed(account: Resource, body: Json, *, whole: bool) -> Reply:
@@ -164,7 +182,11 @@ def _changed(account: Resource, body: Json, *, whole: bool) -> Reply:
     sku = (body.get("sku") or {}).get("name")
     if sku:
         account.body["sku"] = {"name": sku, "tier": sku.split("_")[0]}
-    account.properties.update(_settable(body.get("properties") or {}))
+    settable = _settable(body.get("properties") or {})
+    if "networkAcls" in settable:
+        settable["networkAcls"] = {**account.properties["networkAcls"], **settable["networkAcls"]}
+    account.properties.update(settable)
+    account.properties.update(_second_place(account))
     return Reply(200, account.body)
 
 
@@ -179,7 +201,7 @@ async def delete(call: Call) -> Reply:
     """Takes an account away with all its blobs, at once: there is no operation to follow."""
     account = call.world.find(call.id.text)
     if account is None:
-        return Reply(204)
+        return Reply(204, headers=NO_CONTENT)
     _refuse_if_busy(call, account)
     call.world.remove(account.id)
     await call.world.storage.remove_account(account.name)

@@ -14,6 +14,7 @@ from armlocal.azurite.accountsas import account_sas
 from armlocal.errors import ArmError
 from armlocal.providers.base import Call, Reply, get_resource
 from armlocal.state import make_resource
+from armlocal.writing import NO_CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,9 +151,9 @@ async def delete(call: Call) -> Reply:
     """Takes a container away with its blobs: 200; 204 when there is none."""
     answer = await _ask(call.world, _account(call), "DELETE", f"{call.id.name}?restype=container")
     if answer.status_code == httpx.codes.NOT_FOUND:
-        return Reply(204)
+        return Reply(204, headers=NO_CONTENT)
     answer.raise_for_status()
-    return Reply(200)
+    return Reply(200, headers=NO_CONTENT)
 
 
 ROUTES: Routes = {
