@@ -33,6 +33,7 @@ bench: $(DEV_READY)
 
 docs: $(DEV_READY)
 	$(BIN)/cog -r README.md
+	$(BIN)/python -m vhdlift.azure.rights > docs/role.json
 
 # Extras stay in the pins: without them, older pips take a newer release of such a package and refuse its hash.
 lock: $(VENV)/bin/python

@@ -79,9 +79,9 @@ class LocalCloud:
         self._client.post("/_control/reset").raise_for_status()
 
     def webhooks(self) -> list[dict[str, Any]]:
-        """The bodies of all webhook posts that the tool itself sent, in order of arrival."""
+        """The bodies of all webhook posts about runs that the tool itself sent, in order of arrival."""
         rows = [row["body"] for row in ndjson(self.folder / "webhooks.ndjson")]
-        return [row for row in rows if row["details"].get("reporter") != "guest"]
+        return [row for row in rows if row["details"].get("reporter") != "guest" and row["run_id"]]
 
     def requests(self) -> list[dict[str, Any]]:
         """All ARM requests so far."""

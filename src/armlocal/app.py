@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from armlocal.auth import Tokens, login_routes
 from armlocal.control import control_routes
+from armlocal.dating import Dated
 from armlocal.dropping import Dropped, Unanswered
 from armlocal.errors import ArmError
 from armlocal.holding import Holding
@@ -227,4 +228,5 @@ def make_app(
         ]
     )
     spoiling = Spoiling(app, world, connections)
-    return Holding(RequestLog(spoiling, world), world, connections, router.operation), router
+    answering = Dated(RequestLog(spoiling, world), world)
+    return Holding(answering, world, connections, router.operation), router

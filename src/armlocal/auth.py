@@ -59,6 +59,8 @@ class Tokens:
             "iat": now,
             "exp": now + self._world.token_seconds,
             "appid": self._world.client_id,
+            "idtyp": "app",
+            "oid": self._world.object_id,
             "tid": self._world.tenant_id,
             "ver": "1.0",
         }

@@ -1,7 +1,7 @@
 """`/_control/`: what a test asks of the stand-in itself, apart from Azure's protocol. No token is needed.
 
 `GET left`, `GET`/`POST`/`DELETE faults`, `GET held`, `POST release`, `POST reset`, `GET`/`POST knobs`,
-`POST expire`, `POST delegation`.
+`POST expire`, `POST delegation`, `POST rights`, `POST limits`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from armlocal.conditions import condition_routes
 from armlocal.faults import read_fault
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from armlocal.dnszones import Delegations
     from armlocal.state import Resource, World
 
-KNOBS = ("scale", "token_seconds")
+KNOBS = ("scale", "token_seconds", "clock_ahead")
 
 
 def left(world: World) -> list[dict[str, Any]]:
@@ -97,6 +98,7 @@ def control_routes(world: World, reset: Callable[[], Awaitable[None]]) -> list[R
     return [
         Route("/_control/left", get_left),
         *_holding_routes(world),
+        *condition_routes(world),
         Route("/_control/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/_control/reset", post_reset, methods=["POST"]),
         Route("/_control/knobs", knobs, methods=["GET", "POST"]),

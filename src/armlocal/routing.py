@@ -16,6 +16,8 @@ from armlocal.errors import (
 from armlocal.ids import GROUP_TYPE, ArmId, parse_id
 from armlocal.providers.base import Call, Reply
 from armlocal.providers.locks import LOCK_TYPE, refuse_if_locked
+from armlocal.providers.permissions import refuse_if_not_allowed
+from armlocal.providers.registrations import refuse_if_unregistered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,11 +94,15 @@ class Router:
             ArmError: what ARM or the provider refuses.
         """
         _, handler = self._routes.get(call.operation.lower(), ("", None))
+        if not call.instant:
+            refuse_if_not_allowed(call)
         _check_group(call)
         if handler is None:
             raise self._no_route(call)
         _check_parent(call)
         refuse_if_locked(call)
+        if not call.instant:
+            refuse_if_unregistered(call)
         if call.method == "PUT":
             _check_new(call)
         return await handler(call)

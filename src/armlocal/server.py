@@ -68,6 +68,7 @@ async def serving(
         log_level="warning",
         access_log=False,
         server_header=False,
+        date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE,
         ssl_certfile=certificates.chain,

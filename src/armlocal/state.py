@@ -10,9 +10,10 @@ import asyncio
 import copy
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from armlocal.conditions import Conditions
 from armlocal.ids import GROUP_TYPE, parse_id
 
 if TYPE_CHECKING:
@@ -85,11 +86,18 @@ class Resource:
 
 
 class Clock:
-    """Time. One place, so that a test can pass another in."""
+    """Time. One place, so that a test can pass another in.
+
+    Attributes:
+        ahead: seconds by which the service's time of day is ahead of this machine's.
+    """
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
 
     def now(self) -> datetime:
         """The time of day, UTC."""
-        return datetime.now(UTC)
+        return datetime.now(UTC) + timedelta(seconds=self.ahead)
 
     def monotonic(self) -> float:
         """Seconds that only grow."""
@@ -111,6 +119,7 @@ class World:
         subscription_id: the only subscription.
         tenant_id: the only tenant.
         client_id: the only application that may sign in.
+        object_id: of its service principal.
         client_secret: its secret.
         resources: by lower-case id; resource groups and DNS record sets too.
         storage: the blob service. Set before the first request, like the next three.
@@ -121,6 +130,7 @@ class World:
         faults: what was asked to go wrong.
         tasks: work that goes on after its answer.
         ghosts: what was deleted a moment ago, and until when it is remembered (`leave_ghost`).
+        conditions: rights, quotas and registered providers.
     """
 
     dir: Path
@@ -135,6 +145,7 @@ class World:
     subscription_id: str = "5e1f0a52-6c1c-4d51-9a08-6c6f63616c31"
     tenant_id: str = "7e9a1c04-2b1f-4b0e-8f6d-6c6f63616c32"
     client_id: str = "c11e9701-5d7e-4a43-b6f9-6c6f63616c33"
+    object_id: str = "0b1ec7a5-3e0d-4a86-9c55-6c6f63616c34"
     client_secret: str = ""
     token_seconds: float = 3599.0
     tokens_dead_since: float = 0.0
@@ -142,6 +153,16 @@ class World:
     resources: dict[str, Resource] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     ghosts: dict[str, float] = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=Conditions)
+
+    @property
+    def clock_ahead(self) -> float:
+        """Seconds by which the time of day here is ahead."""
+        return self.clock.ahead
+
+    @clock_ahead.setter
+    def clock_ahead(self, seconds: float) -> None:
+        self.clock.ahead = seconds
 
     def find(self, resource_id: str) -> Resource | None:
         """The resource of this id, in whatever letters; None when there is none."""
@@ -231,6 +252,8 @@ class World:
         self.faults.all.clear()
         self.resources.clear()
         self.ghosts.clear()
+        self.conditions.clear()
+        self.clock.ahead = 0.0
 
     def reserve_nic(self, nic: Resource, vm_id: str) -> None:
         """Keeps a NIC for a VM that did not come up, for 180 s of the real service."""

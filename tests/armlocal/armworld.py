@@ -154,6 +154,7 @@ async def _served(
         ssl_keyfile=str(certificates.key),
         log_level="warning",
         lifespan="off",
+        date_header=False,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

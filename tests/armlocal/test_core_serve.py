@@ -135,7 +135,11 @@ def test_reset_makes_the_starting_world_again_while_it_runs(served: Served) -> N
     assert client.post("/_control/reset").status_code == 204
     assert _left(client) == before
     assert client.get("/_control/faults").json() == []
-    assert client.get("/_control/knobs").json() == {"scale": 0.001, "token_seconds": 3599.0}
+    assert client.get("/_control/knobs").json() == {
+        "scale": 0.001,
+        "token_seconds": 3599.0,
+        "clock_ahead": 0.0,
+    }
     assert not (served.folder / "webhooks.ndjson").exists()
     disk = f"{served.groups}/lab/providers/Microsoft.Compute/disks/lab-source_OsDisk"
     assert client.get(disk, params=VERSION).json()["properties"]["diskSizeBytes"] >= 1024**3

@@ -41,7 +41,7 @@ async def test_an_azure_out_of_reach_is_one_finding(arm: Arm) -> None:
     """Not one for each of the questions that nobody could answer either."""
     settings = settings_of(arm, **NOWHERE)
     async with open_clients(settings) as azure:
-        findings = await look(azure, spec())
+        findings = (await look(azure, spec())).findings
     assert [finding.code for finding in findings] == ["not-reached"]
     assert "127.0.0.1:1" in findings[0].message
 

@@ -1,4 +1,4 @@
-"""Preflight: a clean subscription gives nothing, each problem gives its own finding, all come at once."""
+"""Preflight of what the stand-in cannot be: each problem gives its own finding, all come at once."""
 
 from __future__ import annotations
 
@@ -70,6 +70,13 @@ def clean(world: World) -> World:
     )
     kept.kept[SOURCE.lower()] = {"id": SOURCE, "name": "old1", "type": "virtualMachines", **source()}
     kept.put(ZONE, {"location": "global"})
+    kept.put(GROUP, {"location": "uksouth"})
+    everything = Answer(body={"value": [{"actions": ["*"], "notActions": []}]})
+    for scope in (ALL, GROUP, OLD.partition("/providers")[0]):
+        kept.on(f"GET {scope}/providers/Microsoft.Authorization/permissions", everything)
+    for namespace in ("Network", "Storage"):
+        where = f"{ALL}/providers/Microsoft.{namespace}/locations/uksouth/usages"
+        kept.on(f"GET {where}", Answer(body={"value": []}))
     kept.on(f"GET {SKUS}", Answer(body={"value": [sku("Standard_D4s_v5"), sku("Standard_D4as_v5")]}))
     kept.on(f"GET {USAGES}", Answer(body={"value": [usage("cores", 100, 10), usage("aFamily", 10, 6)]}))
     kept.on(f"GET {VERSIONS}", Answer(body=[{"name": "26100.4652.250705", "location": "uksouth"}]))
@@ -82,7 +89,7 @@ def clean(world: World) -> World:
 
 
 async def look(world: World, **more: Any) -> list[Finding]:
-    return await preflight.look(world.context.azure, spec(**more))
+    return (await preflight.look(world.context.azure, spec(**more))).findings
 
 
 async def test_clean_subscription_gives_nothing_and_is_not_changed(clean: World) -> None:
@@ -134,13 +141,13 @@ PROBLEMS: list[tuple[str, Callable[[Shelf], object], str, str]] = [
         "quota-cores",
         lambda s: s.on(f"GET {USAGES}", Answer(body={"value": [usage("cores", 12, 10)]})),
         "2 are free",
-        "az vm list-usage",
+        "az quota update",
     ),
     (
         "quota-family",
         lambda s: s.on(f"GET {USAGES}", Answer(body={"value": [usage("AFAMILY", 0, 0)]})),
         "0 are free",
-        "az vm list-usage",
+        "az quota update",
     ),
     ("image-missing", lambda s: s.on(f"GET {VERSIONS}", Answer(body=[])), "no image", "az vm image list"),
     (
@@ -198,7 +205,7 @@ PROBLEMS: list[tuple[str, Callable[[Shelf], object], str, str]] = [
         "not-allowed",
         lambda s: s.on(f"GET {USAGES}", Answer(403, arm_error("AuthorizationFailed", "no right"))),
         "no right",
-        "az role assignment list",
+        "az role definition create",
     ),
     (
         "not-answered",
@@ -224,10 +231,10 @@ async def test_each_problem_gives_exactly_its_finding(
     assert finding.asked
 
 
-async def test_smaller_target_is_a_warning(clean: World) -> None:
-    """A target below the source's size may work, so it is no error; it needs no larger disk."""
+async def test_smaller_target_is_told(clean: World) -> None:
+    """A target below the source's size was asked for and may work; it needs no larger disk."""
     (finding,) = await look(clean, target_size_gib=64)
-    assert (finding.code, finding.severity) == ("target-size", "warning")
+    assert (finding.code, finding.severity) == ("target-size", "notice")
 
 
 async def test_missing_dns_group_is_found(clean: World) -> None:
@@ -254,7 +261,7 @@ async def test_own_resources_of_a_run_are_no_problem(clean: World) -> None:
     check = f"POST {ALL}/providers/Microsoft.Storage/checkNameAvailability"
     taken = {"nameAvailable": False, "reason": "AlreadyExists", "message": "already taken"}
     clean.shelf.on(check, Answer(body=taken), Answer(body={"nameAvailable": True}))
-    (finding,) = await preflight.look(clean.context.azure, run.spec, run)
+    (finding,) = (await preflight.look(clean.context.azure, run.spec, run)).findings
     assert finding.code == "account-name-taken"
     assert finding.to_json()["severity"] == "error"
 

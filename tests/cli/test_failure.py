@@ -59,10 +59,9 @@ def test_every_finding_is_told_with_its_command(capsys: Said) -> None:
     """Warnings are listed too, but only errors are counted."""
     tell(PreflightFailed(FINDINGS))
     said = capsys.readouterr().err
-    assert said.startswith("error: 2 problems found in Azure; nothing was touched.\n")
+    assert said.startswith("error: 2 problems found before the start; nothing was touched.\n")
     for finding in FINDINGS:
-        sign = "!" if finding["severity"] == "warning" else "-"
-        assert f"  {sign} {finding['message']}\n" in said
+        assert finding["message"] in said
     assert "az vm list-skus" in said
 
 

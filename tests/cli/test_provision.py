@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from vhdlift.cli.check import carry_out as check
+from vhdlift.azure.findings import Finding, Severity
+from vhdlift.azure.preflight import Report
 from vhdlift.cli.machinery import Machinery
 from vhdlift.cli.provision import Wishes, carry_out
 from vhdlift.engine.store import Outcome
@@ -31,17 +32,9 @@ LEFT = Leftover(
 )
 
 
-@dataclass(frozen=True)
-class Found:
+def found(severity: Severity, message: str = "The size is not offered here.") -> Finding:
     """A finding of preflight."""
-
-    severity: str
-    message: str = "The size is not offered here."
-    code: str = "SkuNotAvailable"
-    command: str = "az vm list-skus"
-
-    def to_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+    return Finding("vm-size", severity, message, "the VM sizes of uksouth", "az vm list-skus")
 
 
 @dataclass
@@ -49,15 +42,15 @@ class Engine:
     """Does nothing, and keeps what it was asked for."""
 
     outcome: Outcome = field(default_factory=lambda: Outcome("completed", facts=FACTS))
-    findings: list[Found] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     provisioned: list[tuple[Settings, Run]] = field(default_factory=list)
     left_to_worker: list[tuple[Settings, Run]] = field(default_factory=list)
 
     async def spec(self, settings: Settings) -> Spec:
         return settings.spec()
 
-    async def check(self, settings: Settings, spec: Spec, run: Run | None) -> list[Any]:
-        return self.findings
+    async def check(self, settings: Settings, spec: Spec, run: Run | None) -> Report:
+        return Report(None, list(self.findings))
 
     async def provision(self, settings: Settings, run: Run, show: Callable[[Event], None]) -> Outcome:
         self.provisioned.append((settings, run))
@@ -117,16 +110,34 @@ def test_a_given_password_is_used_and_not_shown(settings: Settings, capsys: Said
 
 def test_a_problem_in_azure_ends_it_before_anything_is_touched(settings: Settings, capsys: Said) -> None:
     """With an error among the findings nothing is started, and no password is made."""
-    engine = Engine(findings=[Found("warning"), Found("error")])
+    engine = Engine(findings=[found("warning"), found("error")])
     with pytest.raises(PreflightFailed) as failed:
         carry_out(settings, Wishes(), engine.machinery())
     assert (len(failed.value.findings), engine.provisioned) == (2, [])
     assert capsys.readouterr().err == ""
 
 
-def test_a_warning_is_told_and_the_run_goes_on(settings: Settings, capsys: Said) -> None:
-    """A finding that is no error is shown, and the run starts."""
-    engine = Engine(findings=[Found("warning", "The link ends before the VHD is expected.")])
+def test_a_warning_ends_it_too_unless_it_is_forced(settings: Settings, capsys: Said) -> None:
+    """Whoever starts the run has to say that the warning is all right; then it is shown, and it starts."""
+    engine = Engine(findings=[found("warning", "The link ends before the VHD is expected.")])
+    with pytest.raises(PreflightFailed, match="The link ends before") as failed:
+        carry_out(settings, Wishes(), engine.machinery())
+    assert ("--force" in failed.value.hint, engine.provisioned) == (True, [])
+    assert carry_out(settings, Wishes(force=True), engine.machinery()) == 0
+    assert "The link ends before" in capsys.readouterr().err
+
+
+def test_an_error_ends_it_even_if_it_is_forced(settings: Settings) -> None:
+    """--force goes past warnings only."""
+    engine = Engine(findings=[found("error")])
+    with pytest.raises(PreflightFailed):
+        carry_out(settings, Wishes(force=True), engine.machinery())
+    assert engine.provisioned == []
+
+
+def test_a_notice_is_told_and_the_run_goes_on(settings: Settings, capsys: Said) -> None:
+    """What is only worth knowing stops nothing."""
+    engine = Engine(findings=[found("notice", "The link ends before the VHD is expected.")])
     assert carry_out(settings, Wishes(), engine.machinery()) == 0
     assert "The link ends before" in capsys.readouterr().err
 
@@ -197,20 +208,3 @@ def test_nothing_secret_is_shown(settings: Settings, capsys: Said) -> None:
     carry_out(settings, Wishes(), engine.machinery())
     carry_out(settings, Wishes(as_json=True), engine.machinery())
     assert "SECRETSIGNATURE" not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("severity", "code"), [("error", 5), ("warning", 0)])
-def test_check_fails_on_errors_alone(settings: Settings, capsys: Said, severity: str, code: int) -> None:
-    """`check` lists each finding with its command; warnings do not make it fail."""
-    machinery = Engine(findings=[Found(severity)]).machinery()
-    assert check(settings, as_json=False, machinery=machinery) == code
-    said = capsys.readouterr().out
-    for text in ("SkuNotAvailable", "The size is not offered here.", "az vm list-skus"):
-        assert text in said
-
-
-def test_check_as_json_is_one_object(settings: Settings, capsys: Said) -> None:
-    """`check --json` says the findings as data."""
-    check(settings, as_json=True, machinery=Engine(findings=[Found("error")]).machinery())
-    result = json.loads(capsys.readouterr().out)
-    assert (result["findings"][0]["code"], result["exit_code"]) == ("SkuNotAvailable", 5)

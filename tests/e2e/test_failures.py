@@ -130,7 +130,7 @@ def test_a_failing_clean_up_step_is_a_warning_and_a_leftover(cloud: LocalCloud, 
 
 
 def test_a_mail_that_cannot_be_sent_is_a_warning(cloud: LocalCloud, tool: Tool) -> None:
-    said = tool.provision(SMTP_PORT="1")
+    said = tool.provision("--force", SMTP_PORT="1")
     assert said.code == 0
     warnings = [body["details"] for body in cloud.webhooks() if body["details"]["state"] == "warning"]
     assert [row["step"] for row in warnings] == ["email_sent"]

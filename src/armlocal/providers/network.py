@@ -37,7 +37,7 @@ async def usages(call: Call) -> Reply:
         {
             "currentValue": len([r for r in call.world.of_type(type_) if r.location == location]),
             "id": f"{base}/{name}",
-            "limit": limit,
+            "limit": call.world.conditions.limit(name, limit),
             "name": {"localizedValue": title, "value": name},
             "unit": "Count",
             "isAdjustable": True,

@@ -90,7 +90,7 @@ async def usages(call: Call) -> Reply:
     ]
     value = [
         {
-            "limit": limit,
+            "limit": call.world.conditions.limit(name, limit),
             "unit": "Count",
             "currentValue": now,
             "name": {"value": name, "localizedValue": title},

@@ -260,7 +260,7 @@ async def usages(call: Call) -> Reply:
         {
             "unit": "Count",
             "currentValue": used,
-            "limit": limit,
+            "limit": call.world.conditions.limit(name, limit),
             "name": {"value": name, "localizedValue": title},
         }
         for name, title, used, limit in rows

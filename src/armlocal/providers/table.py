@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from armlocal.providers import compute, dns, images, locks, network, resources, schedules, skus, storage
+from armlocal.providers import (
+    compute,
+    dns,
+    images,
+    locks,
+    network,
+    permissions,
+    registrations,
+    resources,
+    schedules,
+    skus,
+    storage,
+)
 
 if TYPE_CHECKING:
     from armlocal.providers.base import Routes
 
 ALL_ROUTES: tuple[Routes, ...] = (
     resources.ROUTES,
+    registrations.ROUTES,
+    permissions.ROUTES,
     locks.ROUTES,
     compute.ROUTES,
     skus.ROUTES,

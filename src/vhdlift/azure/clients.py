@@ -83,6 +83,14 @@ class Azure:
         self._credential = credential
         self._transport = transport
 
+    async def token(self) -> str:
+        """The token that requests to ARM carry; a secret.
+
+        Raises:
+            azure.core.exceptions.AzureError: there is none to be had.
+        """
+        return (await self._credential.get_token_info(self._cloud.scope)).token
+
     @cached_property
     def compute(self) -> ComputeManagementClient:
         """Virtual machines, disks, snapshots, extensions, sizes."""

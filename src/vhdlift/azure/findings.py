@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "notice"]
+ORDER: tuple[Severity, ...] = ("error", "warning", "notice")
 
 
 @dataclass(frozen=True)
@@ -13,11 +14,12 @@ class Finding:
     """What was found before a run.
 
     Attributes:
-        code: which check it comes from; never changes.
-        severity: an `error` would make the run fail.
-        message: one sentence.
-        asked: what was asked of Azure.
-        command: the `az` command, or the option, that mends it or shows more; may be empty.
+        code: which look it comes from; never changes.
+        severity: with an `error` the run would fail. A `warning` may make it fail, or touches what is not
+            the run's, or could not be looked at: whoever starts it has to say so. A `notice` is told.
+        message: what it means, in one sentence.
+        asked: what was asked, and of whom where it was not Azure.
+        command: the command, or the option, that mends it or shows more; may be empty.
     """
 
     code: str
@@ -29,3 +31,8 @@ class Finding:
     def to_json(self) -> dict[str, str]:
         """Plain data."""
         return asdict(self)
+
+
+def in_order(findings: list[Finding]) -> list[Finding]:
+    """The gravest first; those of one severity as they were found."""
+    return sorted(findings, key=lambda finding: ORDER.index(finding.severity))

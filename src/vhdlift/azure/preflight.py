@@ -1,31 +1,50 @@
 """Everything that can be known before anything is touched, asked at the same time, told all at once.
 
-`check` only reads. Each question is a coroutine that returns findings; a question that Azure refuses to
-answer becomes a finding itself, so that one missing right does not hide the rest.
+`check` only reads. Each look is a coroutine that returns findings; a look that Azure refuses becomes a
+finding itself, so that one missing right does not hide the rest.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vhdlift.azure import preflight_names, preflight_source, preflight_target
+from vhdlift.azure import (
+    preflight_account,
+    preflight_names,
+    preflight_quota,
+    preflight_rights,
+    preflight_source,
+    preflight_target,
+)
 from vhdlift.azure.clients import open_clients
 from vhdlift.azure.failures import NO_CONNECTION
-from vhdlift.azure.findings import Finding
+from vhdlift.azure.findings import Finding, in_order
+from vhdlift.azure.identity import Identity, read_identity
 from vhdlift.azure.power import read_vm
+from vhdlift.azure.scene import Scene, no_price
 from vhdlift.azure.together import together
-from vhdlift.azure.waiting import asked
 from vhdlift.errors import AzureRefused, NotAllowed, PreflightFailed, SignInNeeded, VhdliftError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from typing import Any
 
     from vhdlift.azure.clients import Azure
     from vhdlift.model import Run, Spec
     from vhdlift.settings import Settings
 
-__all__ = ["Finding", "check", "complete_spec", "look"]
+    Look = Callable[[], Awaitable[list[Finding]]]
+
+__all__ = ["Finding", "Report", "check", "complete_spec", "look"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Who asked, and what speaks against a run: the gravest first."""
+
+    identity: Identity | None
+    findings: list[Finding]
 
 
 async def complete_spec(settings: Settings) -> Spec:
@@ -39,63 +58,99 @@ async def complete_spec(settings: Settings) -> Spec:
     if settings.location or not (settings.source_vm and settings.source_resource_group):
         return settings.spec()
     async with open_clients(settings) as azure:
-        if problem := await _sign_in(azure, settings.source_resource_group):
-            raise PreflightFailed([problem.to_json()])
         try:
+            await preflight_account.knock(azure, settings.source_resource_group)
             vm = await read_vm(azure, settings.source_resource_group, settings.source_vm)
         except AzureRefused as refusal:
-            missing = preflight_source.missing(settings.source_resource_group, settings.source_vm, refusal)
-            raise PreflightFailed([missing.to_json()]) from refusal
+            group, name = settings.source_resource_group, settings.source_vm
+            problem = _away(refusal) or preflight_source.missing(group, name, refusal)
+            raise PreflightFailed([problem.to_json()]) from refusal
     return settings.spec(location=str(vm.location))
 
 
-async def check(settings: Settings, spec: Spec, run: Run | None = None) -> list[Finding]:
-    """All that speaks against a run of `spec`, errors first.
+async def check(
+    settings: Settings,
+    spec: Spec,
+    run: Run | None = None,
+    *,
+    also: Sequence[Look] = (),
+    price: Callable[[str], str | None] = no_price,
+) -> Report:
+    """All that speaks against a run of `spec`, the gravest first.
 
     Args:
         settings: how to sign in, and to which cloud.
         spec: what is asked for.
         run: a run that has its id already; then the names that come from the id are looked at too, and
             what carries its tag is no problem.
+        also: looks at what is not Azure, made at the same time.
+        price: of a VM size for an hour, for the list of alternatives.
 
     Raises:
         SignInNeeded: no credential works, so nothing can be asked.
     """
     async with open_clients(settings) as azure:
-        return await look(azure, spec, run)
+        return await look(azure, spec, run, also=also, price=price)
 
 
-async def look(azure: Azure, spec: Spec, run: Run | None = None) -> list[Finding]:
+async def look(
+    azure: Azure,
+    spec: Spec,
+    run: Run | None = None,
+    *,
+    also: Sequence[Look] = (),
+    price: Callable[[str], str | None] = no_price,
+) -> Report:
     """`check` with clients that are open already.
 
     Raises:
         SignInNeeded: no credential works.
     """
-    if problem := await _sign_in(azure, spec.resource_group):
-        return [problem]
-    questions = [
-        _answered("the source VM", preflight_source.questions(azure, spec)),
-        _answered("the VM size and its quota", preflight_target.size(azure, spec)),
-        _answered("the image", preflight_target.image(azure, spec)),
-        _answered("the resource providers", preflight_target.providers(azure, spec)),
-        _answered("names that the run will use", preflight_names.resources(azure, spec, run)),
-        _answered("the DNS zone", preflight_names.zone(azure, spec, run)),
-    ]
-    findings = [finding for answer in await together(*questions) for finding in answer]
-    return sorted(findings, key=lambda finding: finding.severity != "error")
+    azures = _azure(azure, spec, run, price)
+    answers = await together(azures, *(_outside(one) for one in also))
+    identity = next((answer.identity for answer in answers if answer.identity), None)
+    return Report(identity, in_order([finding for answer in answers for finding in answer.findings]))
 
 
-async def _sign_in(azure: Azure, group: str) -> Finding | None:
-    """One small question first: without a token, or a network, every other answer would be the same."""
-    check = azure.resources.resource_groups.check_existence
+async def _azure(azure: Azure, spec: Spec, run: Run | None, price: Callable[[str], str | None]) -> Report:
+    """Two small questions first: without a token, or a network, every other answer would be the same."""
+    identity = None
     try:
-        await asked(check, group, what="signing in", kind="probe", scale=azure.scale)
-    except SignInNeeded:
-        raise
-    except VhdliftError as problem:
-        if isinstance(problem, AzureRefused) and problem.code == NO_CONNECTION:
-            return Finding("not-reached", "error", problem.sentence, "signing in")
-    return None  # signed in; what else is wrong shows where it is asked for
+        identity = await read_identity(azure)
+        knocked = await preflight_account.knock(azure, spec.resource_group)
+    except AzureRefused as refusal:
+        if (problem := _away(refusal)) is None:
+            raise
+        return Report(identity, [problem])
+    scene = Scene(azure, spec, run, identity, knocked.group_exists, price)
+    answers = await together(*(_answered(about, one) for about, one in _looks(scene)))
+    found = [finding for answer in answers for finding in answer]
+    return Report(identity, [*preflight_account.clock(knocked), *found])
+
+
+def _looks(scene: Scene) -> list[tuple[str, Coroutine[Any, Any, list[Finding]]]]:
+    return [
+        ("the rights of the caller", preflight_rights.look(scene)),
+        ("the source VM", preflight_source.questions(scene)),
+        ("the VM size and its quota", preflight_target.size(scene)),
+        ("the quota of the network", preflight_quota.network(scene)),
+        ("the quota of storage accounts", preflight_quota.storage(scene)),
+        ("the image", preflight_target.image(scene)),
+        ("the resource providers", preflight_account.providers(scene)),
+        ("names that the run will use", preflight_names.resources(scene)),
+        ("the DNS zone", preflight_names.zone(scene)),
+    ]
+
+
+async def _outside(one: Look) -> Report:
+    return Report(None, await one())
+
+
+def _away(refusal: AzureRefused) -> Finding | None:
+    """The one thing to say when Azure cannot be reached."""
+    if refusal.code != NO_CONNECTION:
+        return None
+    return Finding("not-reached", "error", refusal.sentence, "signing in", "az cloud show --output table")
 
 
 async def _answered(about: str, question: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
@@ -105,9 +160,11 @@ async def _answered(about: str, question: Coroutine[Any, Any, list[Finding]]) ->
     except SignInNeeded:
         raise
     except NotAllowed as refusal:
-        return [Finding("not-allowed", "error", refusal.sentence, about, _ROLES)]
+        message = f"It could not be looked at: {refusal.sentence}."
+        return [Finding("not-allowed", "warning", message, about, _ROLE)]
     except VhdliftError as problem:
-        return [Finding("not-answered", "error", problem.sentence, about, problem.hint)]
+        message = f"It could not be looked at: {problem.sentence}."
+        return [Finding("not-answered", "warning", message, about, problem.hint)]
 
 
-_ROLES = "az role assignment list --assignee CLIENT_ID --all --output table"
+_ROLE = "az role definition create --role-definition docs/role.json"

@@ -15,43 +15,48 @@ from vhdlift.errors import AzureRefused
 from vhdlift.model import SERVICES, Names, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from vhdlift.azure.clients import Azure
+    from vhdlift.azure.scene import Scene
     from vhdlift.model import Spec
 
 _FREE = "Choose another --vm-name, or remove what is there."
 
 
-async def resources(azure: Azure, spec: Spec, run: Run | None) -> list[Finding]:
-    """Names in the target's group, and, once there is a run, those of its storage accounts."""
-    names = _names(spec, run)
-    group = names.group
-    network, compute = azure.network, azure.compute
-    looks = [
-        _taken(azure, run, "virtualMachines", names.vm, partial(compute.virtual_machines.get, group)),
-        _taken(azure, run, "disks", names.os_disk, partial(compute.disks.get, group)),
-        _taken(azure, run, "virtualNetworks", names.vnet, partial(network.virtual_networks.get, group)),
-        _taken(
-            azure, run, "publicIPAddresses", names.public_ip, partial(network.public_ip_addresses.get, group)
-        ),
-        _taken(azure, run, "networkInterfaces", names.nic, partial(network.network_interfaces.get, group)),
-        _security_group(azure, spec, names),
-        _group(azure, spec),
-    ]
+async def resources(scene: Scene) -> list[Finding]:
+    """Names in the target's group if it is there, and, once there is a run, those of its storage accounts."""
+    azure, run = scene.azure, scene.run
+    looks = _in_group(scene, _names(scene.spec, run)) if scene.group_exists else []
     if run is not None:
-        looks += [_account(azure, run, name) for name in (names.export_account, names.script_account)]
+        looks += [_account(azure, run, name) for name in (run.names.export_account, run.names.script_account)]
     return [finding for answer in await together(*looks) for finding in answer]
 
 
-async def zone(azure: Azure, spec: Spec, run: Run | None) -> list[Finding]:
+def _in_group(scene: Scene, names: Names) -> list[Coroutine[Any, Any, list[Finding]]]:
+    azure, run, group = scene.azure, scene.run, names.group
+    network, compute = azure.network, azure.compute
+    addresses = network.public_ip_addresses
+    return [
+        _taken(azure, run, "virtualMachines", names.vm, partial(compute.virtual_machines.get, group)),
+        _taken(azure, run, "disks", names.os_disk, partial(compute.disks.get, group)),
+        _taken(azure, run, "virtualNetworks", names.vnet, partial(network.virtual_networks.get, group)),
+        _taken(azure, run, "publicIPAddresses", names.public_ip, partial(addresses.get, group)),
+        _taken(azure, run, "networkInterfaces", names.nic, partial(network.network_interfaces.get, group)),
+        _security_group(azure, scene.spec, names),
+        _group(azure, scene.spec),
+    ]
+
+
+async def zone(scene: Scene) -> list[Finding]:
     """Whether the zone is clear, and what stands at the names of the services."""
+    azure, spec, run = scene.azure, scene.spec, scene.run
     about = f"the DNS zone {spec.domain}"
     if (group := spec.dns_resource_group) and not await _exists(azure, group):
         message = f"There is no resource group {group} for the DNS zone."
         return [Finding("dns-group-missing", "error", message, about, "az group list --output table")]
     try:
-        there = await dns.find_zone(azure, spec.domain, group)
+        there = await scene.zone()
     except AzureRefused as refusal:
         if refusal.code != "ZoneNotClear":
             raise

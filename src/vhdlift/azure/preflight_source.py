@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from fixedvhd import GIB
 from fixedvhd import describe as spoken
 from vhdlift.azure.findings import Finding
-from vhdlift.azure.power import read_vm
 from vhdlift.azure.source import disk_bytes, os_disk_id, read_os_disk, refusals
 from vhdlift.azure.values import same_location
 from vhdlift.errors import AzureRefused
 
 if TYPE_CHECKING:
-    from vhdlift.azure.clients import Azure
+    from vhdlift.azure.scene import Scene
     from vhdlift.model import Spec
 
 _NOT_FOUND = 404
@@ -21,10 +20,11 @@ _NOT_FOUND = 404
 WINDOWS_GB = 40
 
 
-async def questions(azure: Azure, spec: Spec) -> list[Finding]:
+async def questions(scene: Scene) -> list[Finding]:
     """Everything about the source VM and its OS disk."""
+    azure, spec = scene.azure, scene.spec
     try:
-        vm = await read_vm(azure, spec.source_resource_group, spec.source_vm)
+        vm = await scene.source_vm()
     except AzureRefused as refusal:
         return [missing(spec.source_resource_group, spec.source_vm, refusal)]
     disk_id = os_disk_id(vm)
@@ -64,7 +64,7 @@ def _location(spec: Spec, vm: Any) -> list[Finding]:
         "crosses regions, which takes longer and is charged."
     )
     about = f"the location of {spec.source_vm}"
-    return [Finding("location-differs", "warning", message, about, f"--location {vm.location}")]
+    return [Finding("location-differs", "notice", message, about, f"--location {vm.location}")]
 
 
 def _sizes(spec: Spec, source: int) -> list[Finding]:
@@ -84,6 +84,6 @@ def _sizes(spec: Spec, source: int) -> list[Finding]:
             "smaller on the way, and the export fails if what is in use on it does not fit."
         )
         findings.append(
-            Finding("target-size", "warning", message, about, f"--target-size-gib {-(-source // GIB)}")
+            Finding("target-size", "notice", message, about, f"--target-size-gib {-(-source // GIB)}")
         )
     return findings

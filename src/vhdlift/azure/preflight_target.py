@@ -1,4 +1,4 @@
-"""Preflight of the target VM: its size, the quota for it, its image, and the resource providers."""
+"""Preflight of the target VM: its size, the quota for it, and its image."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure.findings import Finding
 from vhdlift.azure.machine import image_reference
+from vhdlift.azure.preflight_quota import cores
 from vhdlift.azure.sizes import check_vm_size_compatibility
-from vhdlift.azure.together import together
 from vhdlift.azure.values import text
-from vhdlift.azure.waiting import asked, found, listed
+from vhdlift.azure.waiting import found
 
 if TYPE_CHECKING:
     from vhdlift.azure.clients import Azure
-    from vhdlift.azure.sizes import Size
+    from vhdlift.azure.scene import Scene
     from vhdlift.model import Spec
 
-PROVIDERS = ("Microsoft.Compute", "Microsoft.Network", "Microsoft.Storage")
-SCHEDULES = "Microsoft.DevTestLab"
-_TOTAL = "cores"
 
-
-async def size(azure: Azure, spec: Spec) -> list[Finding]:
+async def size(scene: Scene) -> list[Finding]:
     """Whether the size can be used here, and whether there is quota for its cores."""
+    azure, spec = scene.azure, scene.spec
     verdict = await check_vm_size_compatibility(azure, spec.location, spec.vm_size)
     findings = []
     if not verdict.compatible:
@@ -30,12 +27,13 @@ async def size(azure: Azure, spec: Spec) -> list[Finding]:
         message = f"{verdict.sentence} {verdict.hint}"
         findings.append(Finding("vm-size", "error", message, f"the VM sizes of {spec.location}", command))
     if verdict.size is not None:
-        findings += await _quota(azure, spec, verdict.size)
+        findings += await cores(scene, verdict.size)
     return findings
 
 
-async def image(azure: Azure, spec: Spec) -> list[Finding]:
+async def image(scene: Scene) -> list[Finding]:
     """Whether the image exists here, and can be started with Trusted Launch."""
+    azure, spec = scene.azure, scene.spec
     about = f"the image {spec.image} in {spec.location}"
     there = await _image(azure, spec)
     if there is None:
@@ -49,35 +47,6 @@ async def image(azure: Azure, spec: Spec) -> list[Finding]:
         Finding("image-unfit", "error", f"The image {spec.image} cannot be used: {why}.", about, command)
         for why in reasons
     ]
-
-
-async def providers(azure: Azure, spec: Spec) -> list[Finding]:
-    """Whether the subscription is registered with the providers of all that a run makes."""
-    needed = (*PROVIDERS, *((SCHEDULES,) if spec.auto_shutdown else ()))
-    answers = await together(*(_provider(azure, name) for name in needed))
-    return [finding for answer in answers for finding in answer]
-
-
-async def _quota(azure: Azure, spec: Spec, wanted: Size) -> list[Finding]:
-    what = f"reading the quota of {spec.location}"
-    usages = await listed(azure.compute.usage.list, spec.location, what=what, scale=azure.scale)
-    findings = []
-    for usage in usages:
-        name = str(usage.name.value or "") if usage.name else ""
-        if name.lower() not in {_TOTAL, wanted.family.lower()}:
-            continue
-        free = int(usage.limit or 0) - int(usage.current_value or 0)
-        if free >= wanted.vcpus:
-            continue
-        code = "quota-cores" if name.lower() == _TOTAL else "quota-family"
-        label = usage.name.localized_value or name
-        message = (
-            f"{wanted.name} needs {wanted.vcpus} vCPUs, and of {usage.limit} {label} in {spec.location} "
-            f"{max(free, 0)} are free."
-        )
-        command = f"az vm list-usage --location {spec.location} --output table"
-        findings.append(Finding(code, "error", message, what, command))
-    return findings
 
 
 async def _image(azure: Azure, spec: Spec) -> Any | None:
@@ -111,14 +80,3 @@ def _unfit(there: Any) -> list[str]:
     if system is not None and text(system.operating_system).lower() not in {"", "windows"}:
         reasons.append(f"its system is {text(system.operating_system)}, not Windows")
     return reasons
-
-
-async def _provider(azure: Azure, name: str) -> list[Finding]:
-    what = f"the registration of {name}"
-    there = await asked(azure.resources.providers.get, name, what=f"reading {what}", scale=azure.scale)
-    state = str(there.registration_state or "")
-    if state.lower() == "registered":
-        return []
-    severity: Any = "warning" if state.lower() == "registering" else "error"
-    message = f"The subscription is not registered with {name} ({state or 'no state'})."
-    return [Finding("provider", severity, message, what, f"az provider register --namespace {name} --wait")]

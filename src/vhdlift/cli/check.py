@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from vhdlift.cli import output
+from vhdlift.cli import findings, output
 from vhdlift.cli.machinery import Machinery, real
 from vhdlift.cli.taking import AsJson, takes_settings
 from vhdlift.errors import ExitCode
 from vhdlift.settings import load_settings
 
 if TYPE_CHECKING:
+    from vhdlift.azure.preflight import Report
     from vhdlift.settings import Settings
 
 
@@ -19,39 +20,39 @@ if TYPE_CHECKING:
 def check(given: dict[str, Any], as_json: AsJson = False) -> int:
     """Look up, without changing anything, whatever would make a run with these settings fail.
 
-    Every problem is told at once. Exit code 0 when there is none (warnings are none), 5 otherwise.
+    Everything that is found is told at once, with its severity. An error makes a run fail: exit code 5.
+    A warning may, and `vhdlift provision` then wants --force; a notice is only told. Both end with 0.
     """
     return carry_out(load_settings(given, for_run=True), as_json, real())
 
 
 def carry_out(settings: Settings, as_json: bool, machinery: Machinery) -> int:
     """Look, and tell what was found; the exit code."""
-    findings = asyncio.run(_findings(settings, machinery))
-    bad = [finding for finding in findings if finding["severity"] == "error"]
-    code = ExitCode.PREFLIGHT if bad else ExitCode.COMPLETED
+    report = asyncio.run(_report(settings, machinery))
+    found = [finding.to_json() for finding in report.findings]
+    code = ExitCode.PREFLIGHT if findings.of(found, "error") else ExitCode.COMPLETED
     if as_json:
-        output.emit("result", {"findings": findings, "exit_code": int(code)})
+        identity = report.identity.to_json() if report.identity else None
+        output.emit("result", {"identity": identity, "findings": found, "exit_code": int(code)})
         return int(code)
-    for line in lines(findings):
+    if report.identity:
+        output.write(report.identity.sentence)
+    for line in findings.table(found):
         output.write(line)
-    if bad:
-        output.print_error(f"A run would fail: {len(bad)} to put right.")
-    else:
-        output.print_success("Nothing speaks against a run.")
+    _conclude(found)
     return int(code)
 
 
-def lines(findings: list[dict[str, str]]) -> list[str]:
-    """The findings as a table, errors first, the command that helps below each."""
-    told: list[str] = []
-    for finding in sorted(findings, key=lambda one: one["severity"] != "error"):
-        told.append(f"{finding['severity']:<8} {finding['code']}")
-        told.append(f"         {finding['message']}")
-        if finding.get("command"):
-            told.append(f"         {finding['command']}")
-    return told
+def _conclude(found: list[findings.Row]) -> None:
+    errors, warnings = (len(findings.of(found, severity)) for severity in ("error", "warning"))
+    if errors:
+        output.print_error(f"A run would fail: {errors} to put right.")
+    elif warnings:
+        output.print_warn(f"{warnings} to look at: `vhdlift provision` goes past them with --force.")
+    else:
+        output.print_success("Nothing speaks against a run.")
 
 
-async def _findings(settings: Settings, machinery: Machinery) -> list[dict[str, str]]:
+async def _report(settings: Settings, machinery: Machinery) -> Report:
     spec = await machinery.spec(settings)
-    return [finding.to_json() for finding in await machinery.check(settings, spec, None)]
+    return await machinery.check(settings, spec, None)

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from vhdlift.cli import output
+from vhdlift.cli import findings, output
 from vhdlift.errors import PreflightFailed, UsageError, VhdliftError
 from vhdlift.redaction import redact
 
@@ -55,13 +55,11 @@ def tell_unexpected(error: Exception, as_json: bool = False) -> int:
 
 
 def _tell_findings(error: PreflightFailed) -> None:
-    refused = [f for f in error.findings if f.get("severity", "error") == "error"]
-    output.print_error(f"{_count(len(refused), 'problem')} found in Azure; nothing was touched.")
-    for finding in error.findings:
-        sign = "-" if finding in refused else "!"
-        output.print_info(f"  {sign} {finding['message']}")
-        if finding.get("command"):
-            output.print_info(f"      {finding['command']}")
+    refused = len(findings.of(error.findings, "error"))
+    what = _count(refused, "problem") if refused else _count(len(error.findings), "warning")
+    output.print_error(f"{what} found before the start; nothing was touched.")
+    for line in findings.table(error.findings):
+        output.print_info(line)
 
 
 def _count(number: int, noun: str) -> str:

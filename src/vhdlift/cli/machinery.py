@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from vhdlift.azure.findings import Finding
+    from vhdlift.azure.preflight import Report
     from vhdlift.cli.board import Plan
     from vhdlift.engine.store import Outcome
     from vhdlift.model import Event, Run, Spec
@@ -31,7 +31,7 @@ class Machinery:
     """
 
     spec: Callable[[Settings], Coroutine[Any, Any, Spec]]
-    check: Callable[[Settings, Spec, Run | None], Awaitable[list[Finding]]]
+    check: Callable[[Settings, Spec, Run | None], Awaitable[Report]]
     new_run: Callable[[Spec], Run]
     provision: Callable[[Settings, Run, OnEvent], Coroutine[Any, Any, Outcome]]
     start_worker: Callable[[Settings, Run], None]
@@ -45,12 +45,32 @@ def real() -> Machinery:
 
     return Machinery(
         spec=preflight.complete_spec,
-        check=preflight.check,
+        check=look_everywhere,
         new_run=api.new_run,
         provision=api.provision,
         start_worker=api.start_worker,
         plan=current_plan(),
     )
+
+
+async def look_everywhere(settings: Settings, spec: Spec, run: Run | None) -> Report:
+    """Preflight of Azure, of the mail server and of the webhook, all at the same time.
+
+    Raises:
+        SignInNeeded: no credential works.
+    """
+    from vhdlift.azure import preflight  # noqa: PLC0415
+    from vhdlift.forecast.costs import price_table, vm_per_hour  # noqa: PLC0415
+    from vhdlift.notify.preflight import mail_server, webhook  # noqa: PLC0415
+
+    table = price_table()
+
+    def price(size: str) -> str | None:
+        known = vm_per_hour(size, table, windows=spec.license_type is None)
+        return f"{known:.2f} {table['currency']}/h" if known is not None else None
+
+    also = (lambda: mail_server(settings), lambda: webhook(settings, spec))
+    return await preflight.check(settings, spec, run, also=also, price=price)
 
 
 def current_plan() -> Plan:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vhdlift.cli import output
+from vhdlift.cli import findings, output
 from vhdlift.cli.estimate import Assumed, estimate
 from vhdlift.cli.following import follow
 from vhdlift.cli.machinery import Machinery, real
@@ -33,6 +33,7 @@ class Wishes:
     dry_run: bool = False
     no_wait: bool = False
     as_json: bool = False
+    force: bool = False
 
 
 @takes_settings()
@@ -44,29 +45,33 @@ def provision(
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Start the run in the background and return at once.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start in spite of warnings; never in spite of errors.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     r"""Make a fresh Windows VM, and a bootable VHD of the source VM's disk.
 
-    The source VM is stopped for as long as its snapshot takes, and gets its power state back. When a
-    step fails, everything that the run made is removed again (or kept, with --on-failure keep).
+    First everything is looked at that `vhdlift check` looks at: an error ends it, and so does a warning
+    without --force. The source VM is stopped for as long as its snapshot takes, and gets its power state
+    back. When a step fails, everything that the run made is removed again (or kept, with --on-failure keep).
 
     \b
     Exit codes: 0 completed (with --no-wait: started), 1 failed and all is gone,
     2 usage or settings wrong, 3 failed with leftovers, 4 not signed in or not
     allowed, 5 preflight found problems, 130 interrupted.
     """
-    return carry_out(load_settings(given, for_run=True), Wishes(dry_run, no_wait, as_json), real())
+    return carry_out(load_settings(given, for_run=True), Wishes(dry_run, no_wait, as_json, force), real())
 
 
 def carry_out(settings: Settings, wishes: Wishes, machinery: Machinery) -> int:
     """Look for problems, then do what is wished; the exit code.
 
     Raises:
-        PreflightFailed: the run would fail; nothing was touched.
+        PreflightFailed: the run would fail, or might and nobody said --force; nothing was touched.
         Interrupted: Ctrl-C while the run was under way.
     """
-    run, warnings = asyncio.run(_look(settings, machinery, wishes.as_json))
+    run, warnings = asyncio.run(_look(settings, machinery, wishes))
     if wishes.dry_run:
         return _tell_plan(run, machinery, warnings, wishes.as_json)
     settings = with_password(settings, run.spec.vm_name)
@@ -77,17 +82,21 @@ def carry_out(settings: Settings, wishes: Wishes, machinery: Machinery) -> int:
     return follow(shown, lambda show: machinery.provision(settings, run, show))
 
 
-async def _look(settings: Settings, machinery: Machinery, as_json: bool) -> tuple[Run, list[dict[str, str]]]:
-    """The run that could start now, and what preflight warns of."""
-    if not as_json and output.is_terminal(sys.stderr):
+async def _look(settings: Settings, machinery: Machinery, wishes: Wishes) -> tuple[Run, list[dict[str, str]]]:
+    """The run that could start now, and what preflight told."""
+    if not wishes.as_json and output.is_terminal(sys.stderr):
         output.print_info("Looking for problems before anything is touched...")
     run = machinery.new_run(await machinery.spec(settings))
-    findings = [finding.to_json() for finding in await machinery.check(settings, run.spec, run)]
-    if any(finding["severity"] == "error" for finding in findings):
-        raise PreflightFailed(findings)
-    for finding in findings:
-        output.print_warn(finding["message"])
-    return run, findings
+    report = await machinery.check(settings, run.spec, run)
+    found = [finding.to_json() for finding in report.findings]
+    if findings.of(found, "error"):
+        raise PreflightFailed(found)
+    if findings.of(found, "warning") and not wishes.force:
+        raise PreflightFailed(found, "If that is as it should be: `vhdlift provision --force` goes past it.")
+    for finding in found:
+        tell = output.print_warn if finding["severity"] == "warning" else output.print_info
+        tell(finding["message"])
+    return run, found
 
 
 def _tell_plan(run: Run, machinery: Machinery, warnings: list[dict[str, str]], as_json: bool) -> int:

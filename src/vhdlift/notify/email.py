@@ -86,11 +86,11 @@ async def send_completion_email(settings: Settings, mail: CompletionMail) -> Non
         raise VhdliftError("no mail server is set", "set SMTP_HOST and SMTP_FROM")
     try:
         refused, _ = await aiosmtplib.send(
-            completion_message(settings, mail), **_connection(settings, settings.smtp_host)
+            completion_message(settings, mail), **connection(settings, settings.smtp_host)
         )
     except (aiosmtplib.SMTPException, OSError) as error:
         sentence = f"the mail server {settings.smtp_host}:{settings.smtp_port} did not take the mail: {error}"
-        raise VhdliftError(redact(sentence), _hint(error)) from error
+        raise VhdliftError(redact(sentence), hint_of(error)) from error
     if refused:
         answers = "; ".join(
             f"{address}: {answer.code} {answer.message}" for address, answer in refused.items()
@@ -127,7 +127,8 @@ def _values(mail: CompletionMail) -> dict[str, Any]:
     }
 
 
-def _connection(settings: Settings, host: str) -> dict[str, Any]:
+def connection(settings: Settings, host: str) -> dict[str, Any]:
+    """How to connect to the mail server and sign in, as aiosmtplib takes it."""
     implicit = settings.smtp_tls == "tls" or (settings.smtp_tls == "auto" and settings.smtp_port == _TLS_PORT)
     return {
         "hostname": host,
@@ -155,7 +156,8 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def _hint(error: Exception) -> str:
+def hint_of(error: Exception) -> str:
+    """What to look at, after an error of the mail server."""
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
         return "check SMTP_USERNAME and SMTP_PASSWORD"
     if "STARTTLS" in str(error):
