@@ -36,7 +36,8 @@ class Spec:
     `image` is `publisher:offer:sku:version`. `os_disk_gb` is Azure's diskSizeGB. `target_size_gib`
     is the virtual size of the artefact, or None to keep the source's. `expires_after_days` is None for
     never. `auto_shutdown` is `HH:MM` in the time zone beside it, which Windows names, or None.
-    `own_password`: the administrator's password was made for this run, so only its user knows it.
+    `own_password`: the administrator's password was made for this run, so only its user knows it. `services`
+    are those of `SERVICES` that the target VM serves.
     """
 
     subscription_id: str
@@ -66,6 +67,9 @@ class Spec:
     auto_shutdown: str | None = None
     auto_shutdown_timezone: str = "UTC"
     own_password: bool = False
+    services: tuple[str, ...] = ()
+    hyper_v: Literal["auto", "on", "off"] = "auto"
+    blob_type: Literal["page", "block"] = "page"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data with a schema number."""

@@ -1,7 +1,7 @@
 """Every setting once: its names, its default and one sentence of help.
 
 The command line builds its options from this list, the settings model takes its defaults from it, and the
-README's table is made of it. Nothing but the standard library is imported, so that `--help` stays quick.
+README's table is made of it. Nothing but the standard library is behind it, so that `--help` stays quick.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from vhdlift.tools import OPTIONAL, TOOLS
+
 AZCOPY_RELEASES = "https://github.com/Azure/azure-storage-azcopy/releases"
-AZCOPY_URL = f"{AZCOPY_RELEASES}/download/v10.32.8/azcopy_windows_amd64_10.32.8.zip"
-AZCOPY_SHA256 = "99fa0387e91250b0aa4f3e6186e3ea07ec21b62e95e42a58da10144ad5bbf38d"
+AZCOPY_URL, AZCOPY_SHA256 = TOOLS["azcopy"].url, TOOLS["azcopy"].sha256
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ def _option(name: str, text: str, default: Any = None, *, option: str = "", **mo
 def _variable(name: str, text: str, default: Any = None, *, env: str = "", **more: Any) -> SettingInfo:
     """A setting without an option."""
     return SettingInfo(name, None, env or f"VHDLIFT_{name.upper()}", name, default, text, **more)
+
+
+def _tool(name: str) -> tuple[SettingInfo, SettingInfo]:
+    """Where a program of the new VM comes from, and what it must be."""
+    tool = TOOLS.get(name)
+    shown = f"{name} {tool.version}" if tool else "none"
+    return (
+        _variable(f"{name}_url", f"Where the new VM gets {name} from.", tool and tool.url, derived=shown),
+        _variable(f"{name}_sha256", f"The SHA-256 of {name}'s download.", tool and tool.sha256),
+    )
 
 
 SETTINGS: list[SettingInfo] = [
@@ -113,7 +124,26 @@ SETTINGS: list[SettingInfo] = [
         "port",
         "A port to open on the new VM: UDP for 40000 to 40010 and 47998 to 48000, TCP for all others.",
         (80, 443),
+        derived="what the services need: `80, 443`, and on sizes with a graphics card what streaming needs",
         repeatable=True,
+    ),
+    _option(
+        "service",
+        "What the new VM serves, `web`, `drop` or `pin`, or `none`; their passwords come in the mail only.",
+        ("web", "drop", "pin"),
+        repeatable=True,
+    ),
+    _option(
+        "hyper_v",
+        "Hyper-V on the new VM: `auto` where its size allows machines inside; the export never needs it.",
+        "auto",
+        choices=("auto", "on", "off"),
+    ),
+    _option(
+        "blob_type",
+        "The kind of the VHD's blob: `page` leaves holes out, `block` is quicker and billed whole.",
+        "page",
+        choices=("page", "block"),
     ),
     _option(
         "allow_from",
@@ -195,8 +225,7 @@ SETTINGS: list[SettingInfo] = [
     _option("state_dir", "Where runs are remembered.", derived="the user's state directory"),
     _variable("database_url", "A Postgres database to remember runs in, in place of a file.", secret=True),
     _variable("time_scale", "Multiplies every wait and deadline; above 0, at most 100.", 1.0),
-    _variable("azcopy_url", "Where the new VM gets AzCopy for Windows from: a zip file.", AZCOPY_URL),
-    _variable("azcopy_sha256", "The SHA-256 of that zip file.", AZCOPY_SHA256),
+    *(setting for name in (*TOOLS, *OPTIONAL) for setting in _tool(name)),
     _variable("tenant_id", "The tenant to sign in to.", env="AZURE_TENANT_ID"),
     _variable("client_id", "The application or managed identity to sign in as.", env="AZURE_CLIENT_ID"),
     _variable("client_secret", "The application's secret.", env="AZURE_CLIENT_SECRET", secret=True),

@@ -36,11 +36,6 @@ TOOLS: dict[str, Tool] = {
         "21d829653ac1f178b124ed384e2a57df19b99ae404935cba9a1a5719c199b0bf",
         "0.46.0",
     ),
-    "winsw": Tool(
-        f"{_GITHUB}/winsw/winsw/releases/download/v2.12.0/WinSW-x64.exe",
-        "05b82d46ad331cc16bdc00de5c6332c1ef818df8ceefcd49c726553209b3a0da",
-        "2.12.0",
-    ),
     "sunshine": Tool(
         f"{_GITHUB}/LizardByte/Sunshine/releases/download/v2026.914.233613/"
         "Sunshine-Windows-AMD64-installer.msi",

@@ -41,6 +41,14 @@ def mail_of(cloud: LocalCloud) -> EmailMessage:
     return mail
 
 
+def passwords_of(cloud: LocalCloud) -> dict[str, str]:
+    """User and password of each service that is on, as the owner reads them."""
+    plain = mail_of(cloud).get_body(("plain",))
+    assert plain is not None
+    found = re.findall(r"Sign in at .* as  (\w+)  with the password  (\S+)", str(plain.get_content()))
+    return dict(found)
+
+
 def link_of(cloud: LocalCloud) -> str:
     plain = mail_of(cloud).get_body(("plain",))
     assert plain is not None
@@ -149,6 +157,17 @@ def test_the_mail_states_what_the_owner_needs(done: tuple[LocalCloud, Tool, Said
     assert "azure-storage-azcopy/releases" in text
 
 
+def test_the_mail_alone_hands_over_the_password_of_what_is_served(
+    done: tuple[LocalCloud, Tool, Said],
+) -> None:
+    """Once in the text; why the others are not served is told. No other test finds it anywhere else."""
+    text = str(mail_of(done[0]).get_body(("plain",)).get_content())  # type: ignore[union-attr]
+    (password,) = passwords_of(done[0]).values()
+    assert list(passwords_of(done[0])) == ["drop"]
+    assert text.count(password) == 1
+    assert text.count("no graphics card") == 2
+
+
 def test_the_end_names_the_three_services_and_the_artefact(done: tuple[LocalCloud, Tool, Said]) -> None:
     facts: dict[str, Any] = done[2].result["facts"]
     hosts = [f"{name}.lab1.rehearsal.example" for name in ("pin", "drop", "web")]
@@ -159,6 +178,7 @@ def test_the_end_names_the_three_services_and_the_artefact(done: tuple[LocalClou
 def test_no_secret_is_found_where_it_does_not_belong(done: tuple[LocalCloud, Tool, Said]) -> None:
     cloud, tool, said = done
     words = ["Sesame-Open-2026!", cloud.env["AZURE_CLIENT_SECRET"], cloud.env["SMTP_PASSWORD"], "sig="]
+    words += passwords_of(cloud).values()
     files = [file for file in tool.state.rglob("*") if file.is_file()]
     files += [cloud.folder / "webhooks.ndjson", cloud.folder / "requests.ndjson"]
     places = {str(file): file.read_bytes().decode("latin-1") for file in files}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # AzCopy takes its SAS by argument only; docs/guest.md says so.
 _BY_ARGUMENT_ONLY = {"Send-Artefact"}
 _SECRET = re.compile(
-    r"SNAPSHOT_URL|AZURE_SAS_TOKEN|WEBHOOK_URL|WEBHOOK_SECRET|DROP_PASSWORD|PIN_PASSWORD|Get-BlobUrl",
+    r"SNAPSHOT_URL|AZURE_SAS_TOKEN|WEBHOOK_URL|WEBHOOK_SECRET|DROP_PASSWORD|PIN_PASSWORD|Get-BlobUrl|Get-Password\b",
     re.IGNORECASE,
 )
 _SAFE = re.compile(

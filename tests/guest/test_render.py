@@ -102,7 +102,7 @@ def test_a_refusal_names_the_field_and_not_the_value(values: GuestValues, bad: s
         ("hosts", {"web": "web.example.org"}),
         ("ports", (0,)),
         ("drop_password", "short"),
-        ("pin_password", ""),
+        ("pin_password", "has a space in it"),
         ("azure_sas_token", "?sv=1"),
         ("container_url", "https://a/vhdusb?sig=1"),
         ("container_url", "https://a/vhdusb/"),

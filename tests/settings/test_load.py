@@ -141,6 +141,7 @@ DISAGREE: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ({"cloud": "custom"}, {}, "--arm-endpoint"),
     ({"cloud": "china", "arm_endpoint": "https://arm.example"}, {}, "--arm-endpoint"),
     ({}, {"VHDLIFT_AZCOPY_URL": "https://a.example/z.zip"}, "VHDLIFT_AZCOPY_URL and VHDLIFT_AZCOPY_SHA256"),
+    ({}, {"VHDLIFT_MOONLIGHT_SHA256": "0" * 64}, "VHDLIFT_MOONLIGHT_URL and VHDLIFT_MOONLIGHT_SHA256"),
     ({}, {"SMTP_USERNAME": "ann"}, "SMTP_USERNAME and SMTP_PASSWORD"),
     ({}, {"AZURE_CLIENT_SECRET": "s3cr3t~value"}, "AZURE_CLIENT_SECRET must be given with AZURE_TENANT_ID"),
     (

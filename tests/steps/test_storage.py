@@ -8,8 +8,10 @@ import hashlib
 import os
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
@@ -20,9 +22,11 @@ from armlocal.azurite import Azurite
 from tests.azure.conftest import Answer, arm_error
 from tests.steps.conftest import RUN_ID, World
 from tests.steps.shelf import COMPUTE, GROUP
+from vhdlift.azure.service_passwords import service_passwords
 from vhdlift.azure.snapshot import LONGEST_ACCESS
 from vhdlift.azure.storage import blob_read_url, create_vhd_export_container_and_sas, sas_life
 from vhdlift.errors import AzureRefused, StepWarning
+from vhdlift.redaction import redact
 from vhdlift.steps.base import Context, Step
 from vhdlift.steps.export_storage_created import ExportStorageCreated
 from vhdlift.steps.script_storage_created import ScriptStorageCreated
@@ -171,7 +175,7 @@ async def test_script_is_private_and_complete(world: World, blobs: Blobs) -> Non
     """The script has both signatures in its head, is readable by SAS only, and no secret is a fact."""
     context = await both_accounts(world, blobs)
     facts = await SetupScriptUploaded().do(context)
-    assert set(facts) == {"script_blob", "script_sha256", "sas_expires"}
+    assert set(facts) == {"script_blob", "script_sha256", "sas_expires", "passwords_mark"}
     assert "sig" not in str(facts)
     url = await blob_read_url(
         context.azure,
@@ -187,6 +191,58 @@ async def test_script_is_private_and_complete(world: World, blobs: Blobs) -> Non
     assert f"$SNAPSHOT_URL = '{SNAPSHOT_URL}'" in script.decode()
     assert "$AZURE_SAS_TOKEN = '" in script.decode()
     assert (await blobs.client.get(url.split("?")[0])).status_code in {401, 403, 404, 409}
+
+
+async def head_of_script(context: Context, blobs: Blobs) -> dict[str, str]:
+    """The values at the head of the uploaded script."""
+    url = await blob_read_url(
+        context.azure,
+        "lab1-rg",
+        blobs.script,
+        endpoint=context.facts["script_endpoint"],
+        container="setup",
+        blob="lab1-setup.ps1",
+        life=timedelta(hours=1),
+    )
+    text = (await blobs.client.get(url)).content.decode().partition("# [agent begins]")[0]
+    return {name[1:]: value.strip("'") for name, _, value in (x.partition(" = ") for x in text.splitlines())}
+
+
+def wishing(context: Context, **more: Any) -> Context:
+    return replace(context, run=replace(context.run, spec=replace(context.run.spec, **more)))
+
+
+async def test_the_vm_gets_what_was_asked_of_it(world: World, blobs: Blobs) -> None:
+    """Services with their names, ports, the kind of blob and Hyper-V reach the head of the script."""
+    wish = {"services": ("drop",), "ports": (443,), "blob_type": "block", "hyper_v": "off"}
+    context = wishing(await both_accounts(world, blobs), **wish)
+    await SetupScriptUploaded().do(context)
+    head = await head_of_script(context, blobs)
+    told = [head[name] for name in ("SERVICES", "PORTS", "BLOB_TYPE", "HYPER_V", "HOSTS")]
+    assert told == ["drop", "443", "block", "off", '{"drop":"drop.lab1.example.org"}']
+
+
+async def test_passwords_reach_the_vm_and_no_fact(world: World, blobs: Blobs) -> None:
+    """They are made again where they are needed, and the redactor knows them; another run has others."""
+    context = wishing(await both_accounts(world, blobs), services=("drop",), email=("a@example.org",))
+    facts = await SetupScriptUploaded().do(context)
+    head = await head_of_script(context, blobs)
+    again = await service_passwords(context.azure, "lab1-rg", blobs.export, context.run.id)
+    other = await service_passwords(context.azure, "lab1-rg", blobs.export, "01JDOTHER")
+    assert (head["DROP_PASSWORD"], head["PIN_PASSWORD"]) == (again.drop, again.pin)
+    assert len({again.drop, again.pin, other.drop, other.pin}) == 4
+    assert len(again.drop) == 24
+    assert again.mark == facts["passwords_mark"] != other.mark
+    assert again.drop not in f"{facts}{world.told}{again}"
+    assert again.drop not in redact(f"it is {again.drop}.")
+
+
+async def test_without_a_mail_the_vm_gets_no_password(world: World, blobs: Blobs) -> None:
+    """Nobody would learn it, so the service must not start."""
+    context = wishing(await both_accounts(world, blobs), services=("drop",), email=())
+    await SetupScriptUploaded().do(context)
+    head = await head_of_script(context, blobs)
+    assert (head["DROP_PASSWORD"], head["PIN_PASSWORD"]) == ("", "")
 
 
 async def test_snapshot_is_opened_for_the_life_of_the_work(world: World, blobs: Blobs) -> None:

@@ -256,6 +256,24 @@ async def test_wrong_size_or_kind_or_nothing_is_refused(export: Export) -> None:
         await VhdVerified().do(replace(context, facts={**context.facts, "artefact_size": 5}))
 
 
+async def test_block_blob_is_verified_where_it_was_asked_for(export: Export) -> None:
+    """It knows no holes, so every byte is read; a page blob is then the wrong kind."""
+    body = vhd()
+    blob = export.container.get_blob_client("old1.vhd")
+    blocks = [BlobBlock(f"{at:012}") for at in range(0, len(body), MIB // 2)]
+    for block in blocks:
+        await blob.stage_block(block.id, bytes(body[int(block.id) :][: MIB // 2]))
+    await blob.commit_block_list(blocks)
+    run = replace(export.context.run, spec=replace(export.context.run.spec, blob_type="block"))
+    facts = {"sha256": hashlib.sha256(body).hexdigest(), "artefact_size": len(body)}
+    context = replace(export.context, run=run, facts={**export.context.facts, **facts})
+    verified = (await VhdVerified().do(context))["verified"]
+    assert (verified["checked"], verified["data_bytes"]) == ("full", len(body))
+    await export.container.delete_blob("old1.vhd")
+    with pytest.raises(ArtefactWrong, match="is a PageBlob and not a block blob"):
+        await VhdVerified().do(replace(await upload(export, body), run=run))
+
+
 async def test_disk_of_the_first_generation_has_an_mbr(export: Export) -> None:
     """A boot record with one real partition is a disk too; without a partition it is none."""
     body = vhd()

@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import shutil
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -162,6 +163,7 @@ def _block_id(block: Extent) -> str:
 async def send_manifest(work: Work, job: Job) -> None:
     """The manifest; its presence means done, so it comes after all else of the artefact."""
     values, facts = work.values, work.facts
+    spent = round(job.timings.get("upload", 0.0) + time.monotonic() - work.began, 3)
     manifest = {
         "schema": 1,
         "run_id": values["RUN_ID"],
@@ -172,7 +174,7 @@ async def send_manifest(work: Work, job: Job) -> None:
         "source": {"vm": values["SOURCE_VM"], "size": facts["source_size"]},
         "started_at": job.started_at,
         "finished_at": utc_text(),
-        "timings": job.timings,
+        "timings": {**job.timings, "upload": spent},
         "changes": facts["changes"],
     }
     await work.wire.put_blob(f"{values['ARTEFACT_NAME']}.json", json.dumps(manifest).encode())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from armlocal.guest.work import Skipped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from armlocal.guest.work import Work
 
 
@@ -18,8 +20,25 @@ async def hyperv(work: Work) -> str:
 
 
 async def services(work: Work) -> str:
-    """What would answer at which names; nothing does here, and none of it can fail the export."""
-    chosen = [name for name in work.values.texts.get("SERVICES", "").split(",") if name]
+    """What would answer at which names, and why the others would not: nothing listens on a stand-in.
+
+    Told as by a machine without a graphics card, which is what the stand-in's are.
+    """
+    texts = work.values.texts
+    chosen = [name for name in texts.get("SERVICES", "").split(",") if name]
     if not chosen:
-        return Skipped("no service was asked for")
-    return Skipped(f"nothing is served from a stand-in: {', '.join(chosen)} would be")
+        return Skipped("none was asked for")
+    if "443" not in texts.get("PORTS", "").split(","):
+        told = dict.fromkeys(chosen, "port 443 is not open, so no name can answer")
+    else:
+        told = {name: _problem(name, texts) for name in chosen}
+    work.facts["services"] = told
+    return "; ".join(f"{name}: {how}" for name, how in told.items())
+
+
+def _problem(name: str, texts: Mapping[str, str]) -> str:
+    if not texts.get("DROP_PASSWORD" if name == "drop" else "PIN_PASSWORD"):
+        return "no e-mail address was given, so nobody would know its password"
+    if name == "drop":
+        return "on"
+    return "this size of machine has no graphics card, so its screen cannot be streamed"

@@ -126,6 +126,7 @@ class Teller:
             "attempt": max(1, self._job.attempts.get(phase, 1)),
             "updated_at": utc_text(),
             "history": self._job.history,
+            "services": self._job.facts.get("services", {}),
             "log_tail": log[-_LOG_TAIL:] if state == "failed" else "",
         }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _ASSIGNMENT = re.compile(r"\$([A-Z][A-Z0-9_]*) = '((?:[^']|'')*)'")
 SECRETS = ("SNAPSHOT_URL", "AZURE_SAS_TOKEN", "WEBHOOK_URL", "WEBHOOK_SECRET")
+_PASSWORDS = ("DROP_PASSWORD", "PIN_PASSWORD")
 NEEDED = (
     *SECRETS,
     *("RUN_ID", "VM_NAME", "RESOURCE_GROUP", "LOCATION", "CONTAINER_URL", "ARTEFACT_NAME", "SOURCE_VM"),
@@ -47,8 +48,8 @@ class Values:
 
     def scrub(self, text: str) -> str:
         """The text without a secret in it."""
-        for name in SECRETS:
-            if self[name]:
+        for name in (*SECRETS, *_PASSWORDS):
+            if self.texts.get(name):
                 text = text.replace(self[name], "***")
         return re.sub(r"sig=[^&\s'\"]+", "sig=***", text)
 

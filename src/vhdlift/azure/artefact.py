@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from vhdlift.azure.clients import Azure
 
+PAGE_BLOB, BLOCK_BLOB = "PageBlob", "BlockBlob"
 PIECE_BYTES = 256 << 10
 # Four pieces under way, each several times in memory while it is put together, stay below 8 MiB.
 PIECES_AT_ONCE = 4
@@ -112,9 +113,13 @@ async def read_ranges(
 async def data_extents(azure: Azure, container: Container, artefact: Artefact) -> list[Extent]:
     """Where the blob holds data; all else in it is zeros. Small holes between data count as data.
 
+    Only a page blob knows its holes: a block blob is data from end to end.
+
     Raises:
         ArtefactWrong: a range lies outside the blob.
     """
+    if artefact.blob_type != PAGE_BLOB:
+        return [Extent(0, artefact.size)]
     blob = container.client.get_blob_client(artefact.name)
     what = f"listing the page ranges of {artefact.name}"
     pages = await listed(blob.list_page_ranges, what=what, scale=azure.scale)

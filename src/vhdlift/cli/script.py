@@ -8,9 +8,10 @@ from vhdlift.cli import output
 from vhdlift.cli.taking import AsJson, takes_settings
 from vhdlift.errors import ExitCode
 from vhdlift.guest.render import GuestValues, render_masked
+from vhdlift.guest.wanted import from_settings
 from vhdlift.model import CONTAINER
 from vhdlift.settings import load_settings
-from vhdlift.tools import TOOLS, Tool
+from vhdlift.settings.guest_rules import NONE
 
 if TYPE_CHECKING:
     from vhdlift.settings import Settings
@@ -35,13 +36,11 @@ def script(given: dict[str, Any], as_json: AsJson = False) -> int:
 
 def values(settings: Settings) -> GuestValues:
     """The values at the script's head as far as the settings know them."""
-    webhook, secret = settings.webhook_url, settings.webhook_secret
     source_vm = settings.source_vm or NOT_YET
+    services = () if settings.service == (NONE,) else settings.service
     return GuestValues(
         snapshot_url=NOT_YET,
         azure_sas_token=NOT_YET,
-        webhook_url=webhook.get_secret_value() if webhook else "",
-        webhook_secret=secret.get_secret_value() if secret else "",
         run_id=NOT_YET,
         vm_name=settings.vm_name or NOT_YET,
         resource_group=settings.resource_group or NOT_YET,
@@ -50,7 +49,15 @@ def values(settings: Settings) -> GuestValues:
         artefact_name=f"{source_vm}.vhd",
         source_vm=source_vm,
         target_size_bytes=str((settings.target_size_gib or 0) * GIB),
-        tools={**TOOLS, "azcopy": Tool(settings.azcopy_url, settings.azcopy_sha256)},
         sas_expires=NOT_YET,
-        time_scale=f"{settings.time_scale:g}",
+        hyper_v=settings.hyper_v,
+        blob_type=settings.blob_type,
+        services=services,
+        hosts={
+            name: f"{name}.{settings.subdomain or 'host'}.{settings.domain or NOT_YET}" for name in services
+        },
+        ports=settings.port,
+        drop_password=NOT_YET,
+        pin_password=NOT_YET,
+        **from_settings(settings),
     )

@@ -51,7 +51,8 @@ class GuestValues:
         services: which of `web`, `drop` and `pin` to serve; none leaves Windows closed.
         hosts: the full DNS name of each service.
         ports: what the network lets in; Windows' firewall opens those of them that a service listens on.
-        drop_password: of the user `drop` at `drop.`. Secret.
+        drop_password: of the user `drop` at `drop.`. Secret. Nothing where nobody would learn it: then the
+            service is not set up, as with the next one.
         pin_password: of the user `pin` at `pin.` and `web.`. Secret.
     """
 
@@ -116,10 +117,10 @@ class GuestValues:
         ]
         nameless = [n for n in self.services if not _HOST.fullmatch(self.hosts.get(n, ""))]
         found += [f"hosts: the DNS name of {n} is needed, in lower case" for n in nameless]
-        if "drop" in self.services and not _PASSWORD.fullmatch(self.drop_password):
-            found.append(f"drop_password: {_RULE}")
-        if {"pin", "web"} & set(self.services) and not _PASSWORD.fullmatch(self.pin_password):
-            found.append(f"pin_password: {_RULE}")
+        for name in ("drop_password", "pin_password"):
+            password = getattr(self, name)
+            if password and not _PASSWORD.fullmatch(password):
+                found.append(f"{name}: {_RULE}")
         found += [f"ports: {port} is no port" for port in self.ports if not 0 < port < 1 << 16]
         return found
 

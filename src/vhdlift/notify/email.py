@@ -40,11 +40,13 @@ class CompletionMail:
         source_vm: the VM whose disk was exported.
         resource_group: of the new VM and of the storage account that keeps the artefact.
         artefact: the name of the VHD's blob.
-        link: its address with a signature: the one secret that a mail may hold.
+        link: its address with a signature: a secret that only the mail may hold, as are the passwords.
         link_expires: when the link stops working.
         size: bytes of the VHD's file.
         sha256: of the whole file, in hexadecimal.
         addresses: the host of each service, by its name: `pin`, `drop`, `web`.
+        services: of each service `on`, or why it is not served.
+        passwords: of each user of the services that are on: secrets, and told nowhere else.
         durations: what each step is called and how many seconds it took, in order.
         elapsed: seconds from the run's start to the verified artefact; steps run side by side.
         removed: what was cleaned up, in words.
@@ -69,11 +71,33 @@ class CompletionMail:
     scheme: str = "gpt"
     leftovers: Sequence[Leftover] = ()
     to: Sequence[str] = ()
+    services: Mapping[str, str] = field(default_factory=dict)
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def command(self) -> str:
         """The AzCopy command that downloads the artefact; quoted for cmd, PowerShell and sh alike."""
         return f'azcopy copy "{self.link}" "{self.artefact}"'
+
+    @property
+    def unserved(self) -> dict[str, str]:
+        """Why a service is not served, by its name."""
+        return {name: redact(how) for name, how in self.services.items() if how != "on"}
+
+    @property
+    def sign_ins(self) -> list[tuple[str, str, str]]:
+        """Where a user signs in, the user, and the password."""
+        served = {name for name, how in self.services.items() if how == "on"}
+        places = {"drop": ("drop",), "pin": ("pin", "web")}
+        return [
+            (" and ".join(f"{name}." for name in places[user] if name in served), user, password)
+            for user, password in self.passwords.items()
+        ]
+
+    @property
+    def lost(self) -> bool:
+        """Whether something is served whose password is not known."""
+        return "on" in self.services.values() and not self.passwords
 
 
 async def send_completion_email(settings: Settings, mail: CompletionMail) -> None:
@@ -115,7 +139,7 @@ def completion_message(settings: Settings, mail: CompletionMail) -> EmailMessage
 
 
 def _values(mail: CompletionMail) -> dict[str, Any]:
-    """What templates may use; everything but the link has its secrets taken out."""
+    """What templates may use; everything but the link and the passwords has its secrets taken out."""
     leftovers = [Leftover(redact(x.resource_id), redact(x.reason), redact(x.command)) for x in mail.leftovers]
     return {
         "mail": mail,

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from fixedvhd import stick_gib
 from vhdlift.model import NEVER
 from vhdlift.options import BY_NAME
-from vhdlift.settings import addresses, rules
+from vhdlift.settings import addresses, guest_rules, rules, values
+from vhdlift.tools import OPTIONAL, TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,7 +71,17 @@ def _from_choices(given: Mapping[str, Any]) -> dict[str, Any]:
         **({"smtp_port": 465} if given.get("smtp_tls") == "tls" else {}),
         **_expiry(given),
         **_stick(given),
+        **_ports(given),
     }
+
+
+def _ports(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the services listen on, where they or the size of the VM are said."""
+    if "service" not in given and "vm_size" not in given:
+        return {}
+    asked = values.split(given.get("service", BY_NAME["service"].default))
+    size = given.get("vm_size", BY_NAME["vm_size"].default)
+    return {"port": guest_rules.ports(asked, str(size))} if isinstance(asked, list | tuple) else {}
 
 
 def _stick(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,10 +162,11 @@ def _custom_cloud(s: Settings) -> Iterator[str]:
         yield f"{_title('arm_endpoint')} must not be given with the cloud {s.cloud!r}, which has its own"
 
 
-def _azcopy(s: Settings) -> Iterator[str]:
-    pair = {"azcopy_url", "azcopy_sha256"}
-    if len(pair & s.model_fields_set) == 1:
-        yield f"{_title('azcopy_url')} and {_title('azcopy_sha256')} must be given together"
+def _tools(s: Settings) -> Iterator[str]:
+    for tool in (*TOOLS, *OPTIONAL):
+        pair = (f"{tool}_url", f"{tool}_sha256")
+        if len(s.model_fields_set.intersection(pair)) == 1:
+            yield f"{_title(pair[0])} and {_title(pair[1])} must be given together"
 
 
 def _smtp_login(s: Settings) -> Iterator[str]:
@@ -184,7 +196,7 @@ _CHECKS: Mapping[str, Callable[[Settings], Iterator[str]]] = {
     "domain subdomain": _long_names,
     "expires_after_days link_days": _expired_link,
     "cloud arm_endpoint": _custom_cloud,
-    "azcopy_url azcopy_sha256": _azcopy,
+    " ".join(f"{tool}_url {tool}_sha256" for tool in (*TOOLS, *OPTIONAL)): _tools,
     "smtp_username smtp_password": _smtp_login,
     "client_secret tenant_id client_id": _client_secret,
     "webhook_url webhook_allow_private": _webhook_place,

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from vhdlift.errors import UsageError
 from vhdlift.model import NEVER, Spec
 from vhdlift.options import BY_NAME
-from vhdlift.settings import derive, net_rules, rules, values
+from vhdlift.settings import derive, guest_rules, net_rules, rules, values
 
 
 def _secret(rule: Callable[[str], str]) -> AfterValidator:
@@ -31,6 +31,7 @@ _Many = BeforeValidator(values.split)
 _Group = Annotated[str, AfterValidator(rules.resource_group)]
 _Guid = Annotated[str, AfterValidator(rules.guid)]
 _Url = Annotated[str, AfterValidator(net_rules.url)]
+_Sha256 = Annotated[str, AfterValidator(rules.sha256)]
 _Endpoint = Annotated[str, AfterValidator(net_rules.endpoint)]
 _Port = Annotated[int, Field(ge=1, le=65535)]
 _Path = Annotated[Path, AfterValidator(values.absolute)]
@@ -61,6 +62,9 @@ class Settings(BaseSettings):
     target_size_gib: Annotated[int, Field(ge=1, le=2040)] | None = None
     usb_gb: Annotated[int, Field(ge=4, le=4000)] | None = None
     port: Annotated[tuple[_Port, ...], _Many, AfterValidator(net_rules.no_repeats)] = _default("port")
+    service: Annotated[tuple[str, ...], _Many, AfterValidator(guest_rules.services)] = _default("service")
+    hyper_v: Literal["auto", "on", "off"] = _default("hyper_v")
+    blob_type: Literal["page", "block"] = _default("blob_type")
     allow_from: Annotated[
         tuple[Annotated[str, AfterValidator(net_rules.network)], ...],
         _Many,
@@ -100,7 +104,15 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, _secret(net_rules.database_url)] | None = None
     time_scale: Annotated[float, Field(gt=0, le=100)] = _default("time_scale")
     azcopy_url: _Url = _default("azcopy_url")
-    azcopy_sha256: Annotated[str, AfterValidator(rules.sha256)] = _default("azcopy_sha256")
+    azcopy_sha256: _Sha256 = _default("azcopy_sha256")
+    caddy_url: _Url = _default("caddy_url")
+    caddy_sha256: _Sha256 = _default("caddy_sha256")
+    dufs_url: _Url = _default("dufs_url")
+    dufs_sha256: _Sha256 = _default("dufs_sha256")
+    sunshine_url: _Url = _default("sunshine_url")
+    sunshine_sha256: _Sha256 = _default("sunshine_sha256")
+    moonlight_url: _Url | None = None
+    moonlight_sha256: _Sha256 | None = None
     tenant_id: _Guid | None = None
     client_id: _Guid | None = None
     client_secret: SecretStr | None = None
@@ -151,13 +163,14 @@ class Settings(BaseSettings):
         same = (
             "subscription_id source_vm source_resource_group vm_name resource_group location vm_size image "
             "os_disk_gb admin_username domain subdomain dns_resource_group target_size_gib allow_from email "
-            "source_stop on_failure verify link_days auto_shutdown auto_shutdown_timezone"
+            "source_stop on_failure verify link_days auto_shutdown auto_shutdown_timezone hyper_v blob_type"
         )
         licence = None if self.license_type == "None" else self.license_type
         return {
             **{name: getattr(self, name) for name in same.split()},
             "own_password": self.admin_password is None,
             "ports": self.port,
+            "services": () if self.service == (guest_rules.NONE,) else self.service,
             "tags": self.tag,
             "license_type": licence,
             "expires_after_days": None if self.expires_after_days == NEVER else int(self.expires_after_days),

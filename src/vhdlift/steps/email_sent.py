@@ -1,4 +1,4 @@
-"""The completion mail, with the one link that carries a signature.
+"""The completion mail, with the one link that carries a signature, and the passwords of the services.
 
 What makes and sends mails is imported when there is one to send: the plan is imported long before that.
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from vhdlift.azure.service_passwords import service_passwords
 from vhdlift.azure.snapshot import snapshot_of
 from vhdlift.azure.storage import account_of, blob_read_url
 from vhdlift.azure.waiting import found
 from vhdlift.errors import Leftover, StepWarning, VhdliftError
 from vhdlift.model import CONTAINER, SERVICES
+from vhdlift.steps.service_report import ON, services_told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vhdlift.notify.email import CompletionMail
     from vhdlift.steps.base import Context, Made
@@ -55,6 +57,7 @@ class EmailSent:
 async def _mail(c: Context) -> CompletionMail:
     from vhdlift.notify.email import CompletionMail  # noqa: PLC0415
 
+    told = await services_told(c)
     now = datetime.now(UTC).replace(microsecond=0)
     life = timedelta(days=c.run.spec.link_days)
     names = c.names
@@ -79,6 +82,8 @@ async def _mail(c: Context) -> CompletionMail:
         size=c.facts["artefact_size"],
         sha256=c.facts["sha256"],
         addresses={service: names.host(service) for service in SERVICES},
+        services=told,
+        passwords=await _passwords(c, told),
         durations=[
             (phase.replace("_", " "), float(took)) for phase, took in c.facts.get("guest_timings", {}).items()
         ],
@@ -86,6 +91,20 @@ async def _mail(c: Context) -> CompletionMail:
         removed=await _removed(c),
         scheme=c.facts["verified"]["scheme"],
     )
+
+
+async def _passwords(c: Context, told: Mapping[str, str]) -> dict[str, str]:
+    """User and password for what is served; secrets.
+
+    None when the account's key was changed since the VM got them: what would be made of it now is wrong.
+    """
+    users = {"drop" if service == "drop" else "pin" for service, how in told.items() if how == ON}
+    if not users:
+        return {}
+    made = await service_passwords(c.azure, c.names.group, c.facts["export_account"], c.run.id)
+    if made.mark != c.facts.get("passwords_mark"):
+        return {}
+    return {user: getattr(made, user) for user in sorted(users)}
 
 
 async def _removed(c: Context) -> list[str]:

@@ -40,7 +40,10 @@ class PhaseEnd(_Told):
 
 
 class Progress(_Told):
-    """Where the guest is; `sequence` counts its reports from 1."""
+    """Where the guest is; `sequence` counts its reports from 1.
+
+    `services` says of each service `on`, or why it is not, once the guest has set them up.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     run_id: str
@@ -55,6 +58,7 @@ class Progress(_Told):
     updated_at: str = Field(default="", max_length=64)
     history: list[PhaseEnd] = Field(default=[], max_length=1000)
     log_tail: str = Field(default="", max_length=65536)
+    services: dict[Phase, Annotated[str, Field(max_length=4096)]] = Field(default={}, max_length=100)
 
     def details(self) -> dict[str, Any]:
         """What a `progress` event says beside its message."""

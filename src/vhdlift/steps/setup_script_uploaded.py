@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from fixedvhd import GIB
+from vhdlift.azure.service_passwords import ServicePasswords, service_passwords
 from vhdlift.azure.snapshot import close_snapshot, create_vm_snapshot_and_generate_sas
 from vhdlift.azure.storage import (
     SCRIPT_CONTAINER,
@@ -19,7 +20,7 @@ from vhdlift.azure.storage import (
 )
 from vhdlift.errors import AzureRefused, Leftover, VhdliftError
 from vhdlift.guest.render import GuestValues, render
-from vhdlift.tools import TOOLS, Tool
+from vhdlift.guest.wanted import from_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,8 @@ class SetupScriptUploaded:
             AzureRefused: the blob read back is not the script (code `ScriptNotReadable`).
         """
         life = sas_life(int(c.facts["source_disk_bytes"]))
-        script = (await _script(c, life)).encode("utf-8")
+        passwords = await service_passwords(c.azure, c.names.group, c.names.export_account, c.run.id)
+        script = (await _script(c, life, passwords)).encode("utf-8")
         url = await upload_blob_and_generate_sas(
             c.azure,
             c.names.group,
@@ -60,6 +62,7 @@ class SetupScriptUploaded:
             "script_blob": c.names.script_blob,
             "script_sha256": hashlib.sha256(script).hexdigest(),
             "sas_expires": _stamp(datetime.now(UTC) + life),
+            "passwords_mark": passwords.mark,
         }
 
     async def undo(self, c: Context) -> Sequence[Leftover]:
@@ -76,8 +79,11 @@ class SetupScriptUploaded:
         return left
 
 
-async def _script(c: Context, life: timedelta) -> str:
-    """The script with its values; the text is a secret."""
+async def _script(c: Context, life: timedelta, passwords: ServicePasswords) -> str:
+    """The script with its values; the text is a secret.
+
+    Without an address for the mail nobody would learn the passwords, so the VM gets none.
+    """
     _, snapshot_url = await create_vm_snapshot_and_generate_sas(
         c.azure, c.run, None, ledger=c.ledger, seconds=int(life.total_seconds())
     )
@@ -88,13 +94,11 @@ async def _script(c: Context, life: timedelta) -> str:
         endpoint=c.facts["export_endpoint"],
         life=life,
     )
-    spec, settings = c.run.spec, c.settings
+    spec = c.run.spec
     return render(
         GuestValues(
             snapshot_url=snapshot_url,
             azure_sas_token=token,
-            webhook_url=settings.webhook_url.get_secret_value() if settings.webhook_url else "",
-            webhook_secret=settings.webhook_secret.get_secret_value() if settings.webhook_secret else "",
             run_id=c.run.id,
             vm_name=spec.vm_name,
             resource_group=spec.resource_group,
@@ -103,9 +107,15 @@ async def _script(c: Context, life: timedelta) -> str:
             artefact_name=c.names.artefact,
             source_vm=spec.source_vm,
             target_size_bytes=str((spec.target_size_gib or 0) * GIB),
-            tools={**TOOLS, "azcopy": Tool(settings.azcopy_url, settings.azcopy_sha256)},
             sas_expires=_stamp(expires),
-            time_scale=f"{settings.time_scale:g}",
+            hyper_v=spec.hyper_v,
+            blob_type=spec.blob_type,
+            services=spec.services,
+            hosts={name: c.names.host(name) for name in spec.services},
+            ports=spec.ports,
+            drop_password=passwords.drop if spec.email else "",
+            pin_password=passwords.pin if spec.email else "",
+            **from_settings(c.settings),
         )
     )
 

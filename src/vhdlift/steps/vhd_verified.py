@@ -33,7 +33,7 @@ class VhdVerified:
         group, account = c.names.group, c.facts["export_account"]
         async with artefact.open_container(c.azure, group, account, c.facts["export_endpoint"]) as container:
             blob = await artefact.describe(c.azure, container, c.names.artefact)
-            _check_outside(blob, c.facts["artefact_size"])
+            _check_outside(blob, c.facts["artefact_size"], c.run.spec.blob_type)
             found = await _check_inside(c, container, blob)
             if c.run.spec.verify == "full":
                 found |= await _check_every_byte(c, container, blob)
@@ -44,9 +44,9 @@ class VhdVerified:
         return []
 
 
-def _check_outside(blob: artefact.Artefact, promised: int) -> None:
-    if blob.blob_type != "PageBlob":
-        raise ArtefactWrong(f"{blob.name} is a {blob.blob_type} and not a page blob.")
+def _check_outside(blob: artefact.Artefact, promised: int, wanted: str) -> None:
+    if blob.blob_type != (artefact.BLOCK_BLOB if wanted == "block" else artefact.PAGE_BLOB):
+        raise ArtefactWrong(f"{blob.name} is a {blob.blob_type} and not a {wanted} blob.")
     if blob.size != promised:
         raise ArtefactWrong(f"{blob.name} has {blob.size} bytes, and its manifest promises {promised}.")
 

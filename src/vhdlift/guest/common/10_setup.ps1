@@ -24,6 +24,7 @@ $script:Job = $null
 $script:OutboxNext = 0
 $script:OutboxFailures = 0
 $script:ExitCode = 0
+$script:PhaseClock = [Diagnostics.Stopwatch]::StartNew()
 $script:Phases = New-Object System.Collections.ArrayList
 
 # A phase of the agent: its name and the work. Phases run in the order in which they are added. The work returns the

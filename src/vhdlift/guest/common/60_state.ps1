@@ -73,14 +73,20 @@ function Test-Fact {
     return $script:Job['facts'].Contains($Name)
 }
 
-# The end of a phase: its time, and a line of the history.
-function Close-Phase {
-    param([string]$Name, [string]$Result, [double]$Seconds)
+# The seconds of a phase, those of earlier attempts and of a program before a restart included.
+function Get-Spent {
+    param([string]$Name, [double]$Seconds)
     $before = 0
     if ($script:Job['timings'].Contains($Name)) {
         $before = [double]$script:Job['timings'][$Name]
     }
-    $spent = [Math]::Round($before + $Seconds, 1)
+    return [Math]::Round($before + $Seconds, 1)
+}
+
+# The end of a phase: its time, and a line of the history.
+function Close-Phase {
+    param([string]$Name, [string]$Result, [double]$Seconds)
+    $spent = Get-Spent -Name $Name -Seconds $Seconds
     $script:Job['timings'][$Name] = $spent
     [void]$script:Job['history'].Add([ordered]@{ phase = $Name; state = $Result; seconds = $spent })
     if ($Result -ne 'failed') {

@@ -42,6 +42,10 @@ function New-Progress {
     if ($State -eq 'failed') {
         $tail = Get-LogTail -Count 2048
     }
+    $services = @{}
+    if (Test-Fact -Name 'services') {
+        $services = Get-Fact -Name 'services'
+    }
     return [ordered]@{
         schema = 1
         run_id = $script:Values['RUN_ID']
@@ -55,6 +59,7 @@ function New-Progress {
         attempt = Get-Attempt -Phase $Phase
         updated_at = Get-UtcText
         history = $script:Job['history']
+        services = $services
         log_tail = $tail
     }
 }

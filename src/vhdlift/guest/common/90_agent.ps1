@@ -89,11 +89,11 @@ function Invoke-Phase {
 # True when there is nothing more to do for now: done, skipped, failed for good, or Windows restarts.
 function Invoke-Attempt {
     param($Phase, [int]$Attempt)
-    $clock = [Diagnostics.Stopwatch]::StartNew()
+    $script:PhaseClock = [Diagnostics.Stopwatch]::StartNew()
     try {
         $result = & $Phase['work'] | Select-Object -Last 1
     } catch {
-        return Complete-Failure -Phase $Phase -Attempt $Attempt -Problem $_ -Seconds $clock.Elapsed.TotalSeconds
+        return Complete-Failure -Phase $Phase -Attempt $Attempt -Problem $_ -Seconds $script:PhaseClock.Elapsed.TotalSeconds
     }
     $state = 'done'
     $message = $result
@@ -101,7 +101,7 @@ function Invoke-Attempt {
         $state = $result['state']
         $message = $result['message']
     }
-    Close-Phase -Name $Phase['name'] -Result $state -Seconds $clock.Elapsed.TotalSeconds
+    Close-Phase -Name $Phase['name'] -Result $state -Seconds $script:PhaseClock.Elapsed.TotalSeconds
     Send-Progress -Phase $Phase['name'] -State $state -Message ([string]$message)
     return $true
 }

@@ -149,9 +149,12 @@ function Set-ArtefactSum {
     }
 }
 
-# Its presence means done, so it comes after everything else of the artefact.
+# Its presence means done, so it comes after everything else of the artefact. The upload is not over while it is
+# written, and stands in its timings with what it took so far.
 function Send-Manifest {
     param([int64]$Length)
+    $timings = ConvertTo-Table -Value (ConvertFrom-Json -InputObject (ConvertTo-JsonText -Value $script:Job['timings']))
+    $timings['upload'] = Get-Spent -Name 'upload' -Seconds $script:PhaseClock.Elapsed.TotalSeconds
     $manifest = [ordered]@{
         schema = 1
         run_id = $script:Values['RUN_ID']
@@ -162,7 +165,7 @@ function Send-Manifest {
         source = [ordered]@{ vm = $script:Values['SOURCE_VM']; size = Get-Fact -Name 'source_size' }
         started_at = $script:Job['started_at']
         finished_at = Get-UtcText
-        timings = $script:Job['timings']
+        timings = $timings
         changes = @(Get-Fact -Name 'changes')
     }
     Set-BlobSurely -Name ($script:Values['ARTEFACT_NAME'] + '.json') -Text (ConvertTo-JsonText -Value $manifest) -ContentType 'application/json'

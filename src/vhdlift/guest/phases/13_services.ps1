@@ -9,26 +9,40 @@ function Invoke-Services {
     }
     $ports = Select-OpenPorts -Wanted @(80, 443)
     if ($ports -notcontains 443) {
-        return New-Skipped -Message 'port 443 is not open, so no name can answer'
+        return Skip-Services -Names $wanted -Why 'port 443 is not open, so no name can answer'
     }
     $names = Get-TableValue -Name 'HOSTS'
     $sites = New-Object System.Collections.ArrayList
     $said = New-Object System.Collections.ArrayList
     $problem = Invoke-Gently -What 'caddy' -Work { Initialize-Services }
     if ($problem -ne '') {
-        return New-Skipped -Message "no name answers: $problem"
+        return Skip-Services -Names $wanted -Why "no name answers: $problem"
     }
     $gpu = Get-Gpu
+    $facts = [ordered]@{}
     foreach ($name in $wanted) {
         $why = Get-ServiceProblem -Name $name -Site $names[$name] -Gpu $gpu
         [void]$sites.Add((New-Site -Name $name -Site $names[$name] -Why $why))
-        [void]$said.Add("${name}: " + $(if ($why -eq '') { 'on' } else { $why }))
+        $facts[$name] = $(if ($why -eq '') { 'on' } else { $why })
+        [void]$said.Add("${name}: $($facts[$name])")
     }
     $problem = Invoke-Gently -What 'caddy' -Work { Start-Caddy -Sites $sites -Ports $ports }
     if ($problem -ne '') {
-        return New-Skipped -Message "no name answers: $problem"
+        return Skip-Services -Names $wanted -Why "no name answers: $problem"
     }
+    Set-Fact -Name 'services' -Value $facts
     return $said -join '; '
+}
+
+# The one reason is that of each service, for the mail.
+function Skip-Services {
+    param($Names, [string]$Why)
+    $facts = [ordered]@{}
+    foreach ($name in $Names) {
+        $facts[$name] = $Why
+    }
+    Set-Fact -Name 'services' -Value $facts
+    return New-Skipped -Message $Why
 }
 
 # Folders and programs. Programs and settings can be read by LocalService, and changed by administrators alone.
@@ -45,6 +59,9 @@ function Initialize-Services {
 # Nothing when the service is set up, else why it is not, in words for its page.
 function Get-ServiceProblem {
     param([string]$Name, [string]$Site, [string]$Gpu)
+    if ((Get-Password -Name $Name) -eq '') {
+        return 'no e-mail address was given, so nobody would know its password'
+    }
     if ($Name -eq 'drop') {
         return Invoke-Gently -What 'drop' -Work { Install-Drop }
     }
@@ -92,13 +109,17 @@ function New-Site {
 # Caddy hashes the password itself (bcrypt), and reads it from its standard input: it stands in no argument and no file.
 function Get-PasswordHash {
     param([string]$Name)
-    $password = $script:Values['PIN_PASSWORD']
-    if ($Name -eq 'drop') {
-        $password = $script:Values['DROP_PASSWORD']
-    }
-    $run = Invoke-Native -Path (Join-Path $script:ServicesPath 'caddy.exe') -Arguments @('hash-password') -Text ($password + "`n") -Verb 'hashing a password'
+    $run = Invoke-Native -Path (Join-Path $script:ServicesPath 'caddy.exe') -Arguments @('hash-password') -Text ((Get-Password -Name $Name) + "`n") -Verb 'hashing a password'
     Assert-Native -Run $run -What 'caddy hash-password'
     return $run['last']
+}
+
+function Get-Password {
+    param([string]$Name)
+    if ($Name -eq 'drop') {
+        return $script:Values['DROP_PASSWORD']
+    }
+    return $script:Values['PIN_PASSWORD']
 }
 
 # No port for orders (admin off), certificates in our folder, log beside them.
