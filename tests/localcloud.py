@@ -102,8 +102,11 @@ def _state(body: dict[str, Any]) -> str:
 
 
 def ndjson(file: Path) -> list[dict[str, Any]]:
-    """One JSON object a line; no file is no line."""
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    """One JSON object a line, of those that are written to their end; no file is no line."""
+    if not file.exists():
+        return []
+    whole = file.read_text().rpartition("\n")[0]
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def read_exports(file: Path) -> dict[str, str]:
