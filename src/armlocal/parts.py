@@ -96,6 +96,15 @@ class ExtensionResult:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class CommandResult:
+    """How a script ended that Run Command ran on the machine."""
+
+    exit_code: int
+    output: str = ""
+    error: str = ""
+
+
 class Guest(Protocol):
     """What happens inside the target machine."""
 
@@ -106,6 +115,9 @@ class Guest(Protocol):
 
         What the command started in the background may go on until `stop`.
         """
+
+    async def run_command(self, vm: Resource, script: str) -> CommandResult:
+        """Runs a PowerShell script as SYSTEM; returns when it has ended."""
 
     async def stop(self, vm_id: str) -> None:
         """The machine is off or gone: whatever runs on it ends. Nothing happens when nothing runs."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from armlocal.parts import ExtensionResult
+from armlocal.parts import CommandResult, ExtensionResult
 from armlocal.startingworld import make_starting_world
 from tests.armlocal.armworld import LOCATION, SCALE, Arm, running_arm
 
@@ -81,7 +81,14 @@ class Handler:
     result: ExtensionResult = field(default_factory=lambda: ExtensionResult(ok=True, stdout="started"))
     seconds: float = 0.0
     seen: list[tuple[str, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
+    command: CommandResult = field(default_factory=lambda: CommandResult(0, "said"))
+    scripts: list[tuple[str, str]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+
+    async def run_command(self, vm: Resource, script: str) -> CommandResult:
+        await asyncio.sleep(self.seconds)
+        self.scripts.append((vm.name, script))
+        return self.command
 
     async def run_extension(
         self, vm: Resource, settings: dict[str, Any], protected_settings: dict[str, Any]

@@ -23,7 +23,7 @@ from armlocal.guest.handler import HandlerError, download, failed_command, read_
 from armlocal.guest.telling import Job
 from armlocal.guest.values import read_head
 from armlocal.guest.wishes import Wishes, read_wish
-from armlocal.parts import ExtensionResult
+from armlocal.parts import CommandResult, ExtensionResult
 
 if TYPE_CHECKING:
     import ssl
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _HANDLER_SECONDS = 90 * 60.0
 """The service gives an extension 90 minutes; at small scales `_LEAST_SECONDS` are added for real bytes."""
 _LEAST_SECONDS = 10.0
+_LOG = r"C:\ProgramData\vhdlift\agent.log"
 _TOO_LONG = (
     "Provisioning of VM extension has timed out. Extension provisioning has taken too long to complete. The "
     "extension did not report a message."
@@ -61,6 +62,7 @@ class GuestDouble:
         self._folder = folder
         self._scale = scale
         self._jobs: dict[str, Job] = {}
+        self._agents: dict[str, Agent] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._client = httpx.AsyncClient(verify=trust, trust_env=False, timeout=60)
         # At its usual level this logger writes down every address, signatures included.
@@ -85,6 +87,29 @@ class GuestDouble:
         self._start(vm.key, agent)
         return ExtensionResult(ok=True, stdout="the agent works on as a scheduled task")
 
+    async def run_command(self, vm: Resource, script: str) -> CommandResult:
+        """Does what a script does with the guest's own files; there is no PowerShell for anything else."""
+        agent = self._agents.get(vm.key)
+        if "agent.ps1" in script and "-Resume" in script:
+            return self._resume(vm.key, agent)
+        if "agent.log" not in script:
+            return CommandResult(1, error="there is no PowerShell on a stand-in")
+        if agent is None:
+            return CommandResult(1, error=f"Cannot find path '{_LOG}' because it does not exist.")
+        return CommandResult(0, "\r\n".join(self._jobs[vm.key].log) + "\r\n")
+
+    def _resume(self, vm_id: str, agent: Agent | None) -> CommandResult:
+        if agent is None:
+            return CommandResult(1, error="The argument to the -File parameter does not exist.")
+        task = self._running.get(vm_id)
+        if task is not None and not task.done():
+            return CommandResult(0, "the agent is at work: nothing to resume\r\n")
+        if "finish" in self._jobs[vm_id].done:
+            return CommandResult(1, "the work is done: nothing to resume\r\n")
+        self._jobs[vm_id].attempts.clear()
+        self._start(vm_id, agent)
+        return CommandResult(0, "the agent works again\r\n")
+
     async def stop(self, vm_id: str) -> None:
         """The machine is off or gone: whatever runs on it ends."""
         task = self._running.pop(vm_id.lower(), None)
@@ -103,6 +128,7 @@ class GuestDouble:
         for vm_id in list(self._running):
             await self.stop(vm_id)
         self._jobs.clear()
+        self._agents.clear()
         self.wishes.all.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -137,7 +163,7 @@ class GuestDouble:
 
     def _start(self, vm_id: str, agent: Agent) -> None:
         task = asyncio.create_task(agent.run(), name=f"guest of {vm_id}")
-        self._running[vm_id] = task
+        self._running[vm_id], self._agents[vm_id] = task, agent
         task.add_done_callback(_log_failure)
 
     async def _control(self, request: Request) -> Response:

@@ -30,7 +30,7 @@ SCRIPT = ("microsoft.compute", "customscriptextension")
 
 async def _put(call: Call) -> Reply:
     world = call.world
-    vm = _machine(call)
+    vm = running_machine(call)
     asked = copy.deepcopy(required(call.body, "properties"))
     protected = asked.pop("protectedSettings", None) or {}
     _refuse_twins(call, vm, asked)
@@ -63,7 +63,7 @@ async def _put(call: Call) -> Reply:
     return Reply(200 if old else 201, extension.body, operation.headers(world))
 
 
-def _machine(call: Call) -> Resource:
+def running_machine(call: Call) -> Resource:
     """The machine, which must be running.
 
     Raises:
@@ -161,7 +161,7 @@ async def _delete(call: Call) -> Reply:
     extension = world.find(call.id.text)
     if extension is None:
         return Reply(204)
-    _machine(call)
+    running_machine(call)
     call.refuse_if_busy(extension)
 
     async def work() -> None:

@@ -13,7 +13,6 @@ from armlocal.lro import COMPUTE_VM, Plan
 from armlocal.providers.base import Call, Reply
 from armlocal.providers.compute_bodies import (
     AGENT_READY,
-    EXTENSION,
     instance_view,
     machine_body,
     with_resources,
@@ -222,7 +221,7 @@ async def _delete(call: Call) -> Reply:
     under_way = world.operations.running(vm, world)
     if under_way is not None and vm.state == "Deleting":
         return Reply(202, None, under_way.headers(world))
-    for busy in (vm, *world.children(vm.id, EXTENSION)):
+    for busy in (vm, *world.children(vm.id)):
         world.operations.abandon(busy, world)
 
     async def work() -> None:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 NAMESPACES: dict[str, tuple[str, ...]] = {
     "Microsoft.Authorization": ("locks", "permissions", "policyAssignments", "policyDefinitions"),
-    "Microsoft.Compute": ("virtualMachines", "virtualMachines/extensions", "disks", "snapshots", "skus"),
+    "Microsoft.Compute": (
+        *("virtualMachines", "virtualMachines/extensions", "virtualMachines/runCommands"),
+        *("disks", "snapshots", "skus"),
+    ),
     "Microsoft.DevTestLab": ("schedules",),
     "Microsoft.Network": (
         "virtualNetworks",

@@ -25,6 +25,7 @@ KindName = Literal[
     "vm_start",
     "extension",
     "extension_delete",
+    "run_command",
     "snapshot",
     "access",
     "network",
@@ -74,6 +75,8 @@ KINDS: dict[KindName, Kind] = {
     # The service ends an extension after 90 minutes by itself, with a better reason than ours.
     "extension": Kind(138, 95 * _MINUTE),
     "extension_delete": Kind(10, 20 * _MINUTE, deletes=True),
+    # A short script; a VM whose agent does not answer is not waited for.
+    "run_command": Kind(16, 5 * _MINUTE, patient=False),
     "snapshot": Kind(1, 30 * _MINUTE),
     "access": Kind(0.2, 10 * _MINUTE),
     "network": Kind(1, 10 * _MINUTE),

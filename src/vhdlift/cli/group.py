@@ -27,6 +27,7 @@ COMMANDS = {
     "cancel": "End a run and undo what it did.",
     "cleanup": "Undo a run: remove everything it made.",
     "worker": "Carry on the runs that nobody works on.",
+    "guest": "Read the log on the target VM, or let its program try again.",
     "gc": "Remove what expired runs left behind, found by tag alone.",
     "script": "The PowerShell program for the target VM, secrets replaced.",
 }

@@ -50,7 +50,7 @@ class Watch:
         """Pass on what is new, phases that ended between two looks included.
 
         Raises:
-            GuestFailed: it gave up; the sentence has its phase and the end of its log.
+            GuestFailed: it gave up; the sentence has its phase.
         """
         if now == self.progress:
             return
@@ -132,10 +132,8 @@ def ended_signatures(c: Context) -> str:
 
 def _gave_up(progress: Progress) -> GuestFailed:
     said = clean(progress.message, 500)
-    tail = clean(progress.log_tail, 2000)
     sentence = f"The target VM gave up in the phase {progress.phase}"
-    sentence += f": {said}" if said else ""
-    return GuestFailed(sentence + (f"\nThe end of its log:\n{tail}" if tail else ""))
+    return GuestFailed(sentence + (f": {said}" if said else ""))
 
 
 def _clock(moment: datetime) -> str:

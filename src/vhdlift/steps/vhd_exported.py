@@ -12,6 +12,7 @@ from vhdlift.azure.artefact import open_container, read_report
 from vhdlift.azure.failures import NO_CONNECTION
 from vhdlift.azure.patience import spoken
 from vhdlift.errors import AzureRefused, GuestFailed, Leftover, TookTooLong
+from vhdlift.steps.guest_log import with_log
 from vhdlift.steps.guest_report import LIMIT_BYTES, Manifest, read_manifest, read_progress
 from vhdlift.steps.guest_silence import why_silent
 from vhdlift.steps.guest_watch import Watch, ended_signatures
@@ -72,6 +73,9 @@ class VhdExported:
         while True:
             try:
                 manifest = await _look(c, container, watch)
+            except GuestFailed as failure:
+                reported = watch.progress.log_tail if watch.progress else ""
+                raise await with_log(c, failure, reported) from None
             except AzureRefused as problem:
                 if problem.code != NO_CONNECTION:
                     raise

@@ -1,6 +1,5 @@
 # The agent: goes on with the phase at which the last program stopped, until all are done or one has failed.
 function Start-Agent {
-    param([switch]$Resume)
     $mutex = New-Object System.Threading.Mutex -ArgumentList $false, $script:MutexName
     if (-not (Enter-Mutex -Mutex $mutex -Seconds 180)) {
         return
@@ -12,9 +11,6 @@ function Start-Agent {
             return
         }
         Open-Values
-        if ($Resume) {
-            Restart-Job
-        }
         Invoke-Job
     } catch {
         $script:ExitCode = 1
@@ -30,12 +26,32 @@ function Test-Over {
     return $script:Job['status'] -eq 'done' -and -not (Test-Path -LiteralPath $script:ValuesPath)
 }
 
-# By hand, after the cause of a failure is gone: the failed phase gets all its attempts again.
-function Restart-Job {
-    $script:Job['status'] = 'working'
-    $script:Job['attempts'] = [ordered]@{}
-    Save-Job
-    Write-Log -Message 'resumed by hand'
+# By hand, after the cause of a failure is gone: the failed phase gets all its attempts again. The task does the work,
+# because what runs this may end it with itself.
+function Request-Resume {
+    $mutex = New-Object System.Threading.Mutex -ArgumentList $false, $script:MutexName
+    if (-not (Enter-Mutex -Mutex $mutex -Seconds 20)) {
+        [Console]::Out.WriteLine('the agent is at work: nothing to resume')
+        return
+    }
+    try {
+        Open-Job
+        if (-not (Test-Path -LiteralPath $script:ValuesPath)) {
+            $script:ExitCode = 1
+            [Console]::Out.WriteLine('the work is done: nothing to resume')
+            return
+        }
+        $script:Job['status'] = 'working'
+        $script:Job['attempts'] = [ordered]@{}
+        Save-Job
+        Write-Log -Message 'resumed by hand'
+        Register-Agent
+    } finally {
+        $mutex.ReleaseMutex()
+        $mutex.Dispose()
+    }
+    Start-ScheduledTask -TaskName $script:TaskName
+    [Console]::Out.WriteLine('the agent works again')
 }
 
 function Invoke-Job {

@@ -51,5 +51,5 @@ function Get-AgentText {
         throw 'the marks of the agent are missing in the setup script'
     }
     $body = $text.Substring($from + 1, $to - $from)
-    return $body + 'Start-Agent -Resume:($args -contains ''-Resume'')' + "`n" + 'exit $script:ExitCode' + "`n"
+    return $body + 'if ($args -contains ''-Resume'') { Request-Resume } else { Start-Agent }' + "`n" + 'exit $script:ExitCode' + "`n"
 }
