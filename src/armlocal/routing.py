@@ -15,8 +15,9 @@ from armlocal.errors import (
 )
 from armlocal.ids import GROUP_TYPE, ArmId, parse_id
 from armlocal.providers.base import Call, Reply
-from armlocal.providers.locks import LOCK_TYPE, refuse_if_locked
+from armlocal.providers.locks import refuse_if_locked
 from armlocal.providers.permissions import refuse_if_not_allowed
+from armlocal.providers.policies import refuse_if_disallowed
 from armlocal.providers.registrations import refuse_if_unregistered
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class Router:
             refuse_if_unregistered(call)
         if call.method == "PUT":
             _check_new(call)
+        if not call.instant:
+            refuse_if_disallowed(call)
         return await handler(call)
 
     async def invoke(
@@ -183,8 +186,8 @@ def _no_parent(call: Call, parent: ArmId) -> ArmError:
 def _check_new(call: Call) -> None:
     """The checks of ARM itself on a PUT: location and tags."""
     body = call.body
-    no_place = (GROUP_TYPE, LOCK_TYPE)
-    if call.id.group is not None and call.type not in no_place and len(call.id.names) == 1:
+    placed = call.type != GROUP_TYPE and not call.type.startswith("Microsoft.Authorization/")
+    if call.id.group is not None and placed and len(call.id.names) == 1:
         old = call.world.find(call.id.text)
         location = str(body.get("location") or "").replace(" ", "").lower()
         if not location:

@@ -81,7 +81,9 @@ def clean(world: World) -> World:
     kept.on(f"GET {USAGES}", Answer(body={"value": [usage("cores", 100, 10), usage("aFamily", 10, 6)]}))
     kept.on(f"GET {VERSIONS}", Answer(body=[{"name": "26100.4652.250705", "location": "uksouth"}]))
     kept.on(f"GET {IMAGE}", Answer(body=image()))
-    for name in ("Microsoft.Compute", "Microsoft.Network", "Microsoft.Storage"):
+    kept.on(f"GET {ALL}/providers/Microsoft.Authorization/locks", Answer(body={"value": []}))
+    kept.on(f"POST {GROUP}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions", Answer(body={}))
+    for name in ("Microsoft.Compute", "Microsoft.Network", "Microsoft.Storage", "Microsoft.PolicyInsights"):
         kept.on(
             f"GET {ALL}/providers/{name}", Answer(body={"namespace": name, "registrationState": "Registered"})
         )
@@ -95,7 +97,8 @@ async def look(world: World, **more: Any) -> list[Finding]:
 async def test_clean_subscription_gives_nothing_and_is_not_changed(clean: World) -> None:
     """No finding, and no request that could change anything."""
     assert await look(clean) == []
-    assert {seen.method for seen in clean.shelf.seen} <= {"GET", "HEAD"}
+    posted = [seen.path.partition("?")[0] for seen in clean.shelf.seen if seen.method not in {"GET", "HEAD"}]
+    assert {path.rpartition("/")[2] for path in posted} == {"checkPolicyRestrictions"}
 
 
 def broken_image(**more: Any) -> Callable[[Shelf], None]:

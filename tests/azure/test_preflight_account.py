@@ -94,7 +94,8 @@ def test_rights_on_the_group_are_enough(lab: Lab) -> None:
     [
         ("Microsoft.Compute/skus/read", "the VM size"),
         ("Microsoft.Authorization/permissions/read", "rights"),
-        ("Microsoft.Resources/subscriptions/providers/read", "resource providers"),
+        ("Microsoft.Authorization/locks/read", "management locks"),
+        ("Microsoft.PolicyInsights/checkPolicyRestrictions/read", "policies"),
     ],
 )
 def test_look_that_is_refused_is_a_warning(lab: Lab, action: str, asked: str) -> None:

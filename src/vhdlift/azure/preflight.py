@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 from vhdlift.azure import (
     preflight_account,
+    preflight_locks,
     preflight_names,
+    preflight_policies,
     preflight_quota,
     preflight_rights,
     preflight_source,
     preflight_target,
 )
 from vhdlift.azure.clients import open_clients
-from vhdlift.azure.failures import NO_CONNECTION
+from vhdlift.azure.failures import NO_CONNECTION, SCOPE_LOCKED
 from vhdlift.azure.findings import Finding, in_order
 from vhdlift.azure.identity import Identity, read_identity
 from vhdlift.azure.power import read_vm
@@ -137,6 +139,8 @@ def _looks(scene: Scene) -> list[tuple[str, Coroutine[Any, Any, list[Finding]]]]
         ("the quota of storage accounts", preflight_quota.storage(scene)),
         ("the image", preflight_target.image(scene)),
         ("the resource providers", preflight_account.providers(scene)),
+        ("management locks", preflight_locks.look(scene)),
+        ("policies", preflight_policies.look(scene)),
         ("names that the run will use", preflight_names.resources(scene)),
         ("the DNS zone", preflight_names.zone(scene)),
     ]
@@ -163,6 +167,8 @@ async def _answered(about: str, question: Coroutine[Any, Any, list[Finding]]) ->
         message = f"It could not be looked at: {refusal.sentence}."
         return [Finding("not-allowed", "warning", message, about, _ROLE)]
     except VhdliftError as problem:
+        if isinstance(problem, AzureRefused) and problem.code == SCOPE_LOCKED:
+            return []  # a question that has to be posted; the look at the locks tells of the lock
         message = f"It could not be looked at: {problem.sentence}."
         return [Finding("not-answered", "warning", message, about, problem.hint)]
 

@@ -96,6 +96,15 @@ async def registration(azure: Azure, name: str) -> str:
     return str(there.registration_state or "")
 
 
+async def is_registered(azure: Azure, name: str) -> bool:
+    """Whether the subscription is registered with a provider.
+
+    Raises:
+        VhdliftError: what Azure answered.
+    """
+    return (await registration(azure, name)).lower() == "registered"
+
+
 async def _provider(azure: Azure, name: str) -> list[Finding]:
     state = await registration(azure, name)
     if state.lower() == "registered":

@@ -12,14 +12,14 @@ from vhdlift.azure.together import together
 from vhdlift.azure.values import same_location
 from vhdlift.azure.waiting import asked, found
 from vhdlift.errors import AzureRefused
-from vhdlift.model import SERVICES, Names, Run
+from vhdlift.model import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from vhdlift.azure.clients import Azure
     from vhdlift.azure.scene import Scene
-    from vhdlift.model import Spec
+    from vhdlift.model import Names, Run, Spec
 
 _FREE = "Choose another --vm-name, or remove what is there."
 
@@ -27,7 +27,7 @@ _FREE = "Choose another --vm-name, or remove what is there."
 async def resources(scene: Scene) -> list[Finding]:
     """Names in the target's group if it is there, and, once there is a run, those of its storage accounts."""
     azure, run = scene.azure, scene.run
-    looks = _in_group(scene, _names(scene.spec, run)) if scene.group_exists else []
+    looks = _in_group(scene, scene.some_run.names) if scene.group_exists else []
     if run is not None:
         looks += [_account(azure, run, name) for name in (run.names.export_account, run.names.script_account)]
     return [finding for answer in await together(*looks) for finding in answer]
@@ -66,7 +66,7 @@ async def zone(scene: Scene) -> list[Finding]:
         ]
     if there is None:
         return []
-    names, zone_group = _names(spec, run), dns.group_of(str(there.id))
+    names, zone_group = scene.some_run.names, dns.group_of(str(there.id))
     answers = await together(*(_record(azure, names, run, zone_group, service) for service in SERVICES))
     return [finding for answer in answers for finding in answer]
 
@@ -144,8 +144,3 @@ async def _record(azure: Azure, names: Names, run: Run | None, group: str, servi
 async def _exists(azure: Azure, group: str) -> bool:
     check = azure.resources.resource_groups.check_existence
     return bool(await asked(check, group, what=f"looking for the resource group {group}", scale=azure.scale))
-
-
-def _names(spec: Spec, run: Run | None) -> Names:
-    """The names; without a run those that come from its id mean nothing, and are not used."""
-    return run.names if run is not None else Run("", spec, "2000-01-01T00:00:00+00:00", "").names

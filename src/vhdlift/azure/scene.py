@@ -10,13 +10,14 @@ from vhdlift.azure import dns
 from vhdlift.azure.plainly import Json, plain_list
 from vhdlift.azure.power import read_vm
 from vhdlift.errors import VhdliftError
+from vhdlift.model import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from vhdlift.azure.clients import Azure
     from vhdlift.azure.identity import Identity
-    from vhdlift.model import Run, Spec
+    from vhdlift.model import Spec
 
 _PERMISSIONS = "2022-04-01"
 
@@ -54,6 +55,11 @@ class Scene:
     def group(self, name: str) -> str:
         """A resource group as a scope."""
         return f"{self.subscription}/resourceGroups/{name}"
+
+    @property
+    def some_run(self) -> Run:
+        """The run, or one without an id; what comes from the id then means nothing, and is not to be used."""
+        return self.run or Run("", self.spec, "2000-01-01T00:00:00+00:00", "")
 
     @property
     def target(self) -> str:

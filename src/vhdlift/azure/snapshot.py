@@ -93,7 +93,7 @@ async def _create(azure: Azure, run: Run, disk_id: str | None, location: str, ta
         azure.compute.snapshots.begin_create_or_update,
         run.names.group,
         run.names.snapshot,
-        _copy_of(disk_id, location, tags),
+        copy_of(disk_id, location, tags),
         what=f"making {snapshot.what}",
         kind="snapshot",
         scale=azure.scale,
@@ -101,7 +101,7 @@ async def _create(azure: Azure, run: Run, disk_id: str | None, location: str, ta
     )
 
 
-def _copy_of(disk_id: str, location: str, tags: Mapping[str, str]) -> dict[str, Any]:
+def copy_of(disk_id: str, location: str, tags: Mapping[str, str]) -> dict[str, Any]:
     """A full copy on standard storage: an incremental one cannot be read as one file."""
     return {
         "location": location,

@@ -92,7 +92,7 @@ async def create_storage_account(
             azure.storage.storage_accounts.begin_create,
             group,
             name,
-            _account_body(location, tags),
+            account_body(location, tags),
             what=f"creating {resource.what}",
             kind="storage",
             scale=azure.scale,
@@ -102,7 +102,8 @@ async def create_storage_account(
     return blob_endpoint(await made(azure, resource, run_id, ledger, create))
 
 
-def _account_body(location: str, tags: Mapping[str, str]) -> dict[str, Any]:
+def account_body(location: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    """A storage account as it is made."""
     return {
         "location": location,
         "tags": dict(tags),
