@@ -2,7 +2,8 @@
 
 One server plays two parts, told apart by the query's RD bit as on the real internet: asked for recursion it
 is the public resolver, which sees a zone only through its parent's delegation; asked without, it is the
-zone's own name server.
+zone's own name server. At an address of its own it is a third: the parent of all zones, whose servers are
+what `PARENT` is called, and who answers about a zone with a referral.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from armlocal.state import Resource, World
 
 ZONE = "microsoft.network/dnszones"
+PARENT = "ns1.parents.invalid"
+PARENT_HOST = "127.0.0.2"
 _NS_TTL = 172800
 _SOA = "{first} azuredns-hostmaster.microsoft.com. 1 3600 300 2419200 300"
 
@@ -39,7 +42,7 @@ class Delegations:
         if servers is None:
             self._said.pop(_plain(zone), None)
         else:
-            self._said[_plain(zone)] = tuple(servers)
+            self._said[_plain(zone)] = tuple(f"{_plain(server)}." for server in servers)
 
     def reset(self) -> None:
         """All parents tell the truth."""
@@ -57,7 +60,7 @@ class Zones:
         self._world = world
         self._delegations = delegations
 
-    def answer(self, wire: bytes) -> bytes | None:
+    def answer(self, wire: bytes, *, as_parent: bool = False) -> bytes | None:
         """The answer to a query, both in wire form; None for what is no query."""
         try:
             query = dns.message.from_wire(wire)
@@ -68,9 +71,22 @@ class Zones:
         response = dns.message.make_response(query, recursion_available=True)
         if query.opcode() != dns.opcode.QUERY or len(query.question) != 1:
             response.set_rcode(dns.rcode.NOTIMP)
+        elif as_parent:
+            self._refer(response)
         else:
             self._fill(response, bool(query.flags & dns.flags.RD))
         return response.to_wire()
+
+    def _refer(self, response: dns.message.Message) -> None:
+        """The parent's answer: whom it sends the world to, or that there is nothing below it."""
+        zone = self._zone_of(_plain(response.question[0].name.to_text()))
+        said = self._delegations.servers(zone) if zone is not None else ()
+        if zone is not None and said:
+            name = dns.name.from_text(zone.name)
+            response.authority.append(dns.rrset.from_text(name, _NS_TTL, "IN", "NS", *said))
+            return
+        response.flags |= dns.flags.AA
+        response.set_rcode(dns.rcode.NXDOMAIN)
 
     def _fill(self, response: dns.message.Message, recursive: bool) -> None:
         question = response.question[0]
@@ -79,7 +95,13 @@ class Zones:
             if question.rdtype == dns.rdatatype.A:
                 response.answer.append(dns.rrset.from_text(question.name, _NS_TTL, "IN", "A", "127.0.0.1"))
             return
+        if name == PARENT and question.rdtype == dns.rdatatype.A:
+            response.answer.append(dns.rrset.from_text(question.name, _NS_TTL, "IN", "A", PARENT_HOST))
+            return
         zone = self._zone_of(name)
+        if zone is None and question.rdtype == dns.rdatatype.NS and self._is_parent(name):
+            response.answer.append(dns.rrset.from_text(question.name, _NS_TTL, "IN", "NS", f"{PARENT}."))
+            return
         if zone is None or (recursive and not self._reaches(zone, name, question.rdtype)):
             response.set_rcode(dns.rcode.NXDOMAIN)
             return
@@ -127,6 +149,9 @@ class Zones:
         """The zone with the longest name that holds `name`."""
         holding = [z for z in self._all() if name == _plain(z.name) or name.endswith("." + _plain(z.name))]
         return max(holding, key=lambda z: len(z.name), default=None)
+
+    def _is_parent(self, name: str) -> bool:
+        return any(_plain(zone.name).endswith(f".{name}") for zone in self._all())
 
     def _is_server(self, name: str) -> bool:
         return any(name == _plain(server) for zone in self._all() for server in _servers(zone))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vhdlift.azure import (
     preflight_account,
+    preflight_delegation,
     preflight_locks,
     preflight_names,
     preflight_policies,
@@ -92,7 +93,7 @@ async def check(
         SignInNeeded: no credential works, so nothing can be asked.
     """
     async with open_clients(settings) as azure:
-        return await look(azure, spec, run, also=also, price=price)
+        return await look(azure, spec, run, also=also, price=price, resolvers=settings.resolvers)
 
 
 async def look(
@@ -102,29 +103,30 @@ async def look(
     *,
     also: Sequence[Look] = (),
     price: Callable[[str], str | None] = no_price,
+    resolvers: Sequence[str] = (),
 ) -> Report:
-    """`check` with clients that are open already.
+    """`check` with clients that are open already; without resolvers, nobody is asked about the domain.
 
     Raises:
         SignInNeeded: no credential works.
     """
-    azures = _azure(azure, spec, run, price)
-    answers = await together(azures, *(_outside(one) for one in also))
+    scene = Scene(azure, spec, run, price, tuple(resolvers))
+    answers = await together(_azure(scene), *(_outside(one) for one in also))
     identity = next((answer.identity for answer in answers if answer.identity), None)
     return Report(identity, in_order([finding for answer in answers for finding in answer.findings]))
 
 
-async def _azure(azure: Azure, spec: Spec, run: Run | None, price: Callable[[str], str | None]) -> Report:
+async def _azure(scene: Scene) -> Report:
     """Two small questions first: without a token, or a network, every other answer would be the same."""
     identity = None
     try:
-        identity = await read_identity(azure)
-        knocked = await preflight_account.knock(azure, spec.resource_group)
+        identity = await read_identity(scene.azure)
+        knocked = await preflight_account.knock(scene.azure, scene.spec.resource_group)
     except AzureRefused as refusal:
         if (problem := _away(refusal)) is None:
             raise
         return Report(identity, [problem])
-    scene = Scene(azure, spec, run, identity, knocked.group_exists, price)
+    scene.identity, scene.group_exists = identity, knocked.group_exists
     answers = await together(*(_answered(about, one) for about, one in _looks(scene)))
     found = [finding for answer in answers for finding in answer]
     return Report(identity, [*preflight_account.clock(knocked), *found])
@@ -143,6 +145,7 @@ def _looks(scene: Scene) -> list[tuple[str, Coroutine[Any, Any, list[Finding]]]]
         ("policies", preflight_policies.look(scene)),
         ("names that the run will use", preflight_names.resources(scene)),
         ("the DNS zone", preflight_names.zone(scene)),
+        ("the delegation of the domain", preflight_delegation.look(scene)),
     ]
 
 

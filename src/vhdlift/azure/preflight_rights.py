@@ -54,8 +54,6 @@ async def _at(scene: Scene, scope: str, needed: Iterable[str]) -> list[Finding]:
     named = ", ".join(lacking[:_MOST_NAMED])
     more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
     message = f"{len(lacking)} rights that the plan needs are missing on {scope}: {named}{more}."
-    command = (
-        f'az role assignment create --assignee {scene.identity.assignee} --role "{rights.ROLE_NAME}" '
-        f"--scope {scope}"
-    )
+    who = scene.identity.assignee if scene.identity else "CLIENT_ID"
+    command = f'az role assignment create --assignee {who} --role "{rights.ROLE_NAME}" --scope {scope}'
     return [Finding("rights-missing", "error", message, about, command)]

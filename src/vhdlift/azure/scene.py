@@ -34,17 +34,19 @@ class Scene:
         azure: the clients.
         spec: what is asked for.
         run: the run, once it has its id.
-        identity: who asks.
-        group_exists: whether the target's resource group is there.
         price: of a VM size for an hour, with its currency; None where it is not known.
+        resolvers: who is asked about the domain.
+        identity: who asks; known before anything else.
+        group_exists: whether the target's resource group is there; known before anything else.
     """
 
     azure: Azure
     spec: Spec
     run: Run | None
-    identity: Identity
-    group_exists: bool
     price: Callable[[str], str | None] = no_price
+    resolvers: tuple[str, ...] = ()
+    identity: Identity | None = None
+    group_exists: bool = False
     _asked: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
 
     @property
