@@ -16,7 +16,7 @@ demo: $(RUN_READY)
 
 test: $(DEV_READY) lint
 	scripts/debian-tools
-	PATH="$(CURDIR)/.tools/bin:$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov
+	PATH="$(CURDIR)/.tools/bin:$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest -n $(WORKERS) --cov
 
 lint: $(DEV_READY)
 	$(BIN)/ruff format --check src tests scripts bench
