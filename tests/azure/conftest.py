@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +47,7 @@ class Seen:
     headers: dict[str, str]
 
 
-Rule = Callable[[Seen], Answer]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Arm:
@@ -60,6 +60,7 @@ class Arm:
         self.token: Answer = Answer(body={"token_type": "Bearer", "expires_in": 3599, "access_token": "t"})
         self.tokens: list[str] = []  # those to be given next, in place of the one above
         self.tokens_asked = 0
+        self.other: Handler | None = None  # answers all but the sign-in in its place
         self.arrived = asyncio.Event()
         self._answers: dict[str, list[Answer]] = {}
 
@@ -77,6 +78,8 @@ class Arm:
             self.tokens_asked += 1
             given = {**self.token.body, "access_token": self.tokens.pop(0)} if self.tokens else None
             return _response(Answer(body=given) if given else self.token)
+        if self.other is not None:
+            return await self.other(request)
         text = await request.text()
         body = json.loads(text) if text else None
         self.seen.append(

@@ -59,7 +59,8 @@ class Shelf(Arm):
         return sorted(k["id"] for k in self.kept.values() if not re.search(r"/(NS|SOA)/@$", k["id"]))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        if "/oauth2/" in request.path or f"{request.method} {request.path}".lower() in self._answers:
+        ruled = f"{request.method} {request.path}".lower() in self._answers
+        if "/oauth2/" in request.path or ruled or self.other is not None:
             return await super().handle(request)
         body = await request.json() if request.can_read_body else None
         headers = {name.lower(): value for name, value in request.headers.items()}

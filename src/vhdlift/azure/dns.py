@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from azure.mgmt.dns.models import ARecord, RecordSet, Zone
 
 from vhdlift.azure.delegation import check_ns_delegation, check_ns_delegation_with_retries
+from vhdlift.azure.failures import incomplete
 from vhdlift.azure.waiting import asked, found, listed
 from vhdlift.errors import AzureRefused, VhdliftError
 from vhdlift.model import EXPIRES_TAG, RUN_TAG
@@ -198,9 +199,15 @@ def remembered(record: Any) -> dict[str, Any] | None:
 
 
 def group_of(resource_id: str) -> str:
-    """The resource group in an ARM id."""
-    parts = resource_id.split("/")
-    return next(parts[i + 1] for i, part in enumerate(parts) if part.lower() == "resourcegroups")
+    """The resource group in an ARM id.
+
+    Raises:
+        AzureRefused: it is no id.
+    """
+    _, there, group = resource_id.lower().partition("/resourcegroups/")
+    if not there or not group:
+        raise incomplete("reading the DNS zone", "id")
+    return resource_id[-len(group) :].partition("/")[0]
 
 
 async def _record(azure: Azure, place: RecordPlace) -> Any | None:
@@ -234,5 +241,7 @@ def _metadata(record: Any | None, run_id: str) -> dict[str, str]:
 def _plain(record: Any) -> dict[str, Any]:
     """A record set as the JSON that makes it again: what the service adds is left out."""
     kept = {"TTL", "metadata", "ARecords", "targetResource"}
-    properties = record.serialize()["properties"]
+    properties = record.serialize().get("properties")
+    if not properties:
+        raise incomplete(f"reading the record {record.name or ''}".rstrip(), "properties")
     return {"properties": {key: value for key, value in properties.items() if key in kept and value}}

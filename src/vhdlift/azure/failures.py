@@ -69,7 +69,7 @@ OPERATION_FAILED = "OperationFailed"
 SCOPE_LOCKED = "ScopeLocked"
 """ARM's code of what a management lock forbids."""
 
-UNREADABLE_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
+UNREADABLE_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What the SDKs raise, beside their own errors, at an answer that has not the shape they expect."""
 
 TOO_LONG = "RetryAfterTooLong"
@@ -170,6 +170,13 @@ def _is_undecodable(error: AzureError) -> bool:
 def _unreadable(error: Exception, what: str) -> AzureRefused:
     why = _first_line(str(getattr(error, "message", "") or error))
     return AzureRefused(f"{what}: Azure's answer could not be read: {why}", UNREADABLE, 0, _BETWEEN)
+
+
+def incomplete(what: str, missing: str) -> AzureRefused:
+    """The error for an answer without something that every such answer of Azure has."""
+    return AzureRefused(
+        f"{what}: Azure's answer could not be read: it has no {missing}", UNREADABLE, 0, _BETWEEN
+    )
 
 
 def _missing_right(sentence: str) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vhdlift.azure.failures import incomplete
 from vhdlift.azure.polling import Watch, state_of
 from vhdlift.azure.together import together
 from vhdlift.azure.waiting import asked, finished, found, listed, until
@@ -103,7 +104,8 @@ async def made(
         create: sends the create call, waits for it and returns the resource.
 
     Raises:
-        AzureRefused: something of that name exists that this run did not make (code `NotOurs`).
+        AzureRefused: something of that name exists that this run did not make (code `NotOurs`), or what
+            Azure says is there has no id.
         VhdliftError: what looking or `create` raises.
     """
     there = await settled(azure, resource)
@@ -114,10 +116,12 @@ async def made(
             409,
             "Choose another name, or remove it first.",
         )
-    if there is not None and state_of(there) not in _FAILED:
-        return there
-    await ledger(resource.id)
-    return await create()
+    if there is None or state_of(there) in _FAILED:
+        await ledger(resource.id)
+        there = await create()
+    if not there.id:
+        raise incomplete(f"reading {resource.what}", "id")
+    return there
 
 
 async def settled(azure: Azure, resource: Resource) -> Any | None:

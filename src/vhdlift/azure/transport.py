@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import zlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from aiohttp import ClientPayloadError, ClientResponse, ClientSession, DummyCookieJar, TCPConnector
-from azure.core.exceptions import ServiceResponseError
+from azure.core.exceptions import DecodeError, ResponseNotReadError, ServiceResponseError
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
@@ -26,6 +28,8 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 
 _CONNECT_SECONDS = 30
 _PIECE = 64 * 1024
+_LISTS_OF_IMAGES = re.compile(r"/publishers(/.+/(offers|skus|versions))?$", re.IGNORECASE)
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
 class BoundedResponse(ClientResponse):
@@ -123,10 +127,11 @@ class SignInTransport(SharedTransport):
 
 
 class OneHostPolicy(AsyncHTTPPolicy[Any, Any]):
-    """Lets requests go to ARM's own host alone; stands where azure-core would follow redirects.
+    """Lets requests go to ARM's own host alone, and only what ARM says come back.
 
-    A redirect is not followed, so its answer becomes an error. Addresses that ARM hands out (of a long
-    operation, of a list's next page) may be of a host below ARM's own, as those of single regions are.
+    It stands where azure-core would follow redirects. A redirect is not followed, so its answer becomes an
+    error. Addresses that ARM hands out (of a long operation, of a list's next page) may be of a host below
+    ARM's own, as those of single regions are.
     """
 
     def __init__(self, arm: str) -> None:
@@ -138,12 +143,46 @@ class OneHostPolicy(AsyncHTTPPolicy[Any, Any]):
 
         Raises:
             OtherHostError: it is for another host.
+            azure.core.exceptions.DecodeError: what came back is not what ARM says.
         """
         scheme, host, port = _place(request.http_request.url)
         known = host == self._host or host.endswith(f".{self._host}")
         if not known or scheme != self._scheme or port != self._port:
             raise OtherHostError(host)
-        return await self.next.send(request)
+        response = await self.next.send(request)
+        _expect_answer(response.http_response)
+        return response
+
+
+def _expect_answer(answer: Any) -> None:
+    """Success without a body is an answer too; what an error says is looked at where it is translated.
+
+    The answer to the start of a long operation is not read yet; its result will be. A list without its
+    `value` would be taken for one of nothing, and what is in it for gone.
+    """
+    if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+        return
+    try:
+        body = answer.body().lstrip(_BLANK)
+    except (ResponseNotReadError, ValueError):
+        return
+    path = urlsplit(answer.request.url).path
+    if body.startswith(b"[") and _LISTS_OF_IMAGES.search(path):
+        return
+    if body and not body.startswith(b"{"):
+        raise DecodeError("it is no JSON object", response=answer)
+    lists = body and answer.request.method == "GET" and _is_collection(path)
+    if lists and not isinstance(json.loads(body).get("value"), list):
+        raise DecodeError("it is no list", response=answer)
+
+
+def _is_collection(path: str) -> bool:
+    """Whether a path names a type, and not one resource of it: `.../providers/NAMESPACE/type/name/type`."""
+    parts = path.lower().strip("/").split("/")
+    if "providers" not in parts:
+        return parts[-1] in {"resourcegroups", "resources"}
+    last = len(parts) - parts[::-1].index("providers")
+    return (len(parts) - last) % 2 == 0
 
 
 def _place(url: str) -> tuple[str, str, int | None]:

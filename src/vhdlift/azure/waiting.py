@@ -17,11 +17,12 @@ for ever.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, DecodeError, HttpResponseError, ResourceNotFoundError
 
 from vhdlift.azure.failures import UNREADABLE_ERRORS, is_busy, translated
 from vhdlift.azure.patience import LONGEST_RETRY_AFTER, Call, awaiting, retry_after, spoken
@@ -29,7 +30,7 @@ from vhdlift.azure.polling import KINDS, Kind, KindName, Pace, Polling, Watch
 from vhdlift.errors import AzureRefused, TookTooLong
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 
     from azure.core.polling import AsyncLROPoller
 
@@ -37,6 +38,11 @@ T = TypeVar("T")
 
 _SHORTEST_DEADLINE = 10.0
 _LAST_ANSWER = 30.0
+_RIGHT_KINDS: dict[str, Callable[[Any], bool]] = {
+    "id": lambda value: isinstance(value, str),
+    "tags": lambda value: isinstance(value, Mapping),
+    "properties": lambda value: not isinstance(value, str | int | float | list),
+}
 
 
 async def finished(
@@ -69,7 +75,7 @@ async def finished(
         state.polling, state.call.begun = polling, False
         poller = await _unbroken(begin(*args, polling=polling, **kwargs))
         state.call.begun = True
-        return await poller.result()
+        return _sound(await poller.result())
 
     return await _patiently(once, what, KINDS[kind], scale)
 
@@ -89,7 +95,7 @@ async def asked(
     """
 
     async def once(_state: _State) -> T:
-        return await _unbroken(call(*args, **kwargs))
+        return _sound(await _unbroken(call(*args, **kwargs)))
 
     return await _patiently(once, what, KINDS[kind], scale)
 
@@ -105,7 +111,7 @@ async def found(
 
     async def once(_state: _State) -> T | None:
         try:
-            return await get(*args, **kwargs)
+            return _sound(await get(*args, **kwargs))
         except ResourceNotFoundError:
             return None
 
@@ -122,7 +128,10 @@ async def listed(
     """
 
     async def once(_state: _State) -> list[T]:
-        return [item async for item in pages(*args, **kwargs)]
+        items = [_sound(item) async for item in pages(*args, **kwargs)]
+        if any(item is None for item in items):
+            raise DecodeError("a list has an entry that is nothing")
+        return items
 
     return await _patiently(once, what, KINDS["call"], scale)
 
@@ -219,6 +228,19 @@ async def _limit(what: str, scale: float, deadline: float) -> AsyncIterator[_Sta
             raise
         all_told = spoken(deadline + call.asked)
         raise TookTooLong(f"{what} took longer than {all_told}; {state.spoken()}") from error
+
+
+def _sound(answer: T) -> T:
+    """The answer, if what all resources have is of the right kind in it: the SDKs take it as it comes.
+
+    Raises:
+        DecodeError: it is not.
+    """
+    for name, right in _RIGHT_KINDS.items():
+        value = getattr(answer, name, None)
+        if value is not None and not right(value):
+            raise DecodeError(f"its {name} is of the wrong kind")
+    return answer
 
 
 async def _unbroken(request: Awaitable[T]) -> T:
