@@ -151,7 +151,7 @@ async def test_failed_operation_says_why(arm: Arm, azure: Azure) -> None:
     arm.on(f"POST {vm_path('/start')}", accepted(arm))
     arm.on(f"GET {OPERATION}", RUNNING, Answer(body=failed))
     with pytest.raises(AzureRefused) as caught:
-        await start(azure)
+        await start(azure, kind="vm_stop")
     assert caught.value.code == "AllocationFailed"
     assert (
         str(caught.value)
