@@ -7,6 +7,7 @@ import pytest
 from tests.guest.grammar import broken, parse
 from tests.guest.names import unknown
 from tests.guest.rules import violations
+from vhdlift.guest.commands import LOGS, RESUME
 from vhdlift.guest.render import GuestValues, agent, csharp, render
 
 PACKAGE = resources.files("vhdlift.guest")
@@ -71,6 +72,12 @@ FINE = [
 def test_each_file_keeps_the_rules(name: str) -> None:
     text = PACKAGE.joinpath(name).read_text("ascii")
     assert violations(text, whole=False) == []
+
+
+@pytest.mark.parametrize("text", [LOGS, RESUME])
+def test_what_run_command_runs_keeps_the_rules(text: str) -> None:
+    assert violations(text, whole=False) == []
+    assert unknown(text, csharp()) == []
 
 
 def test_what_runs_keeps_the_rules(values: GuestValues) -> None:

@@ -9,7 +9,7 @@ from vhdlift.cli.taking import AsJson, takes_settings
 from vhdlift.errors import ExitCode
 from vhdlift.guest.render import GuestValues, render_masked
 from vhdlift.guest.wanted import from_settings
-from vhdlift.model import CONTAINER
+from vhdlift.model import CONTAINER, SERVICES
 from vhdlift.settings import load_settings
 from vhdlift.settings.guest_rules import NONE
 
@@ -54,7 +54,7 @@ def values(settings: Settings) -> GuestValues:
         blob_type=settings.blob_type,
         services=services,
         hosts={
-            name: f"{name}.{settings.subdomain or 'host'}.{settings.domain or NOT_YET}" for name in services
+            name: f"{name}.{settings.subdomain or 'host'}.{settings.domain or NOT_YET}" for name in SERVICES
         },
         ports=settings.port,
         drop_password=NOT_YET,

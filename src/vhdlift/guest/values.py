@@ -49,7 +49,7 @@ class GuestValues:
         blob_type: `page` or `block`, the artefact's.
         tools: the programs to download, by name; only what the chosen services need is fetched.
         services: which of `web`, `drop` and `pin` to serve; none leaves Windows closed.
-        hosts: the full DNS name of each service.
+        hosts: the full DNS name of each service, chosen or not.
         ports: what the network lets in; Windows' firewall opens those of them that a service listens on.
         drop_password: of the user `drop` at `drop.`. Secret. Nothing where nobody would learn it: then the
             service is not set up, as with the next one.

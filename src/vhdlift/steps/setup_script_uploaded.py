@@ -21,6 +21,7 @@ from vhdlift.azure.storage import (
 from vhdlift.errors import AzureRefused, Leftover, VhdliftError
 from vhdlift.guest.render import GuestValues, render
 from vhdlift.guest.wanted import from_settings
+from vhdlift.model import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ async def _script(c: Context, life: timedelta, passwords: ServicePasswords) -> s
             hyper_v=spec.hyper_v,
             blob_type=spec.blob_type,
             services=spec.services,
-            hosts={name: c.names.host(name) for name in spec.services},
+            hosts={name: c.names.host(name) for name in SERVICES},
             ports=spec.ports,
             drop_password=passwords.drop if spec.email else "",
             pin_password=passwords.pin if spec.email else "",

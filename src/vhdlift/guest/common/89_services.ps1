@@ -17,7 +17,10 @@ function New-ServiceFolder {
 function Register-OwnService {
     param([string]$Name, [string]$Program, [string[]]$Arguments, [string]$Folder)
     $quoted = @($Arguments | ForEach-Object { [Vhdlift.Native]::Quote($_) }) -join ' '
-    $action = New-ScheduledTaskAction -Execute $Program -Argument $quoted -WorkingDirectory $Folder
+    $action = New-ScheduledTaskAction -Execute $Program -WorkingDirectory $Folder
+    if ($quoted -ne '') {
+        $action = New-ScheduledTaskAction -Execute $Program -Argument $quoted -WorkingDirectory $Folder
+    }
     $startup = New-ScheduledTaskTrigger -AtStartup
     $repeat = New-ScheduledTaskTrigger -Once -At ((Get-Date).AddMinutes(1)) -RepetitionInterval (New-TimeSpan -Minutes 1)
     $principal = New-ScheduledTaskPrincipal -UserId $script:LocalService -LogonType ServiceAccount -RunLevel Limited

@@ -3,6 +3,16 @@ $script:StreamPorts = @(47984, 47989, 48010, 47998, 47999, 48000)
 $script:BrowserPorts = @(40000, 40001, 40002, 40003, 40004, 40005, 40006, 40007, 40008, 40009, 40010)
 $script:SunshineFolder = Join-Path $env:ProgramFiles 'Sunshine'
 $script:SunshineUrl = 'https://127.0.0.1:47990'
+$script:SunshineIsThere = $false
+
+# Once for both names that need it: `pin.` is its own page, and `web.` shows what it sends.
+function Initialize-Sunshine {
+    param([string]$PageHost)
+    if (-not $script:SunshineIsThere) {
+        Install-Sunshine -PinHost $PageHost
+        $script:SunshineIsThere = $true
+    }
+}
 
 # The installer opens the firewall for its program as a whole; those rules go, ours say which ports.
 function Install-Sunshine {

@@ -80,7 +80,8 @@ function Get-RoomiestVolume {
 }
 
 # An image's partition keeps its size when the disk of the machine is made larger; what lies behind it is ours
-# to take. Then come empty data disks. One that fails is logged: the numbers are looked at again afterwards.
+# to take. Then come empty data disks, but for the local ones of some sizes, which lose all when the machine is
+# deallocated. One that fails is logged: the numbers are looked at again afterwards.
 function Expand-Room {
     param([int64]$Needed)
     foreach ($way in @({ Expand-SystemVolume }, { Add-SystemVolume }, { Add-DataVolumes })) {
@@ -113,7 +114,7 @@ function Add-SystemVolume {
 }
 
 function Add-DataVolumes {
-    foreach ($disk in @(Get-Disk | Where-Object { $_.PartitionStyle -eq 'RAW' })) {
+    foreach ($disk in @(Get-Disk | Where-Object { $_.PartitionStyle -eq 'RAW' -and $_.FriendlyName -notlike '*NVMe Direct Disk*' })) {
         Initialize-Disk -Number $disk.Number -PartitionStyle GPT -Confirm:$false
         Add-Volume -Number $disk.Number
     }

@@ -1,4 +1,5 @@
-# verify_result: the finished file, read as a stranger would read it, and its SHA-256.
+# verify_result: the finished file, read as a stranger would read it, mounted once more to be read by Windows, and its
+# SHA-256.
 function Invoke-VerifyResult {
     $vhd = Get-Fact -Name 'vhd_path'
     $size = [int64](Get-Fact -Name 'virtual_size')
@@ -12,11 +13,24 @@ function Invoke-VerifyResult {
     if (-not $layout.BackupAtEnd) {
         Stop-Final -Message 'the result: the backup GPT is not at the end of the disk'
     }
+    Invoke-WithImage -Access 'ReadOnly' -Work { Assert-Readable } | Out-Null
     $work = [Vhdlift.HashWork]::new($vhd)
     $work.Start()
     Wait-Work -Work $work -Phase 'verify_result' -Verb 'hashed'
     Set-Fact -Name 'sha256' -Value $work.Hex
     return "SHA-256 $($work.Hex)"
+}
+
+# Windows takes the cut disk and its file system for whole, and its own files are in it.
+function Assert-Readable {
+    $letter = Get-ImageLetter -Offset ([int64](Get-Fact -Name 'windows_offset'))
+    if (-not (Test-Path -LiteralPath ($letter + '\Windows\System32\config\SYSTEM'))) {
+        Stop-Final -Message 'the result: Windows cannot be read in it any more'
+    }
+    $health = [string](Get-Volume -DriveLetter $letter.Substring(0, 1)).HealthStatus
+    if ($health -ne 'Healthy') {
+        Stop-Final -Message "the result: Windows' volume is said to be $health"
+    }
 }
 
 Add-Phase -Name 'verify_result' -Work { Invoke-VerifyResult }

@@ -69,9 +69,12 @@ function Get-ServiceProblem {
         return 'this size of machine has no graphics card, so its screen cannot be streamed'
     }
     if ($Name -eq 'pin') {
-        return Invoke-Gently -What 'pin' -Work { Install-Sunshine -PinHost $Site }
+        return Invoke-Gently -What 'pin' -Work { Initialize-Sunshine -PageHost $Site }
     }
-    return Invoke-Gently -What 'web' -Work { Install-Browser -WebHost $Site }
+    return Invoke-Gently -What 'web' -Work {
+        Initialize-Sunshine -PageHost (Get-TableValue -Name 'HOSTS')['pin']
+        Install-Browser -WebHost $Site
+    }
 }
 
 # Files can be added and read, not deleted; on the roomiest volume.
