@@ -82,8 +82,12 @@ class LocalCloud:
 
     def webhooks(self) -> list[dict[str, Any]]:
         """The bodies of all webhook posts about runs that the tool itself sent, in order of arrival."""
-        rows = [row["body"] for row in ndjson(self.folder / "webhooks.ndjson")]
+        rows = [row["body"] for row in self.posts()]
         return [row for row in rows if row["details"].get("reporter") != "guest" and row["run_id"]]
+
+    def posts(self) -> list[dict[str, Any]]:
+        """All posts to the webhook, as they came."""
+        return ndjson(self.folder / "webhooks.ndjson")
 
     def requests(self) -> list[dict[str, Any]]:
         """All ARM requests so far."""

@@ -129,6 +129,12 @@ PROBLEMS: list[tuple[str, Callable[[Shelf], object], str, str]] = [
         "--os-disk-gb 296",
     ),
     (
+        "source-export-closed",
+        lambda s: s.kept[DISK.lower()]["properties"].update(dataAccessAuthMode="AzureActiveDirectory"),
+        "dataAccessAuthMode",
+        "az disk update",
+    ),
+    (
         "location-differs",
         lambda s: s.kept[SOURCE.lower()].update(location="westeurope"),
         "crosses",
@@ -137,8 +143,8 @@ PROBLEMS: list[tuple[str, Callable[[Shelf], object], str, str]] = [
     (
         "vm-size",
         lambda s: s.on(f"GET {SKUS}", Answer(body={"value": [sku("Standard_D4as_v5")]})),
-        "nearest sizes that fit: Standard_D4as_v5",
-        "az vm list-skus",
+        "nearest sizes that fit: Standard_D4as_v5 (4 vCPU, 16 GiB, no local disk)",
+        "--vm-size Standard_D4as_v5",
     ),
     (
         "quota-cores",
@@ -159,15 +165,15 @@ PROBLEMS: list[tuple[str, Callable[[Shelf], object], str, str]] = [
         "no image",
         "az vm image list",
     ),
-    ("image-unfit", broken_image(hyperVGeneration="V1"), "generation", "az vm image show"),
-    ("image-unfit", broken_image(features=[]), "Trusted Launch", "az vm image show"),
+    ("image-unfit", broken_image(hyperVGeneration="V1"), "generation", "--image Micro"),
+    ("image-unfit", broken_image(features=[]), "Trusted Launch", "--image Micro"),
     (
         "image-unfit",
         broken_image(osDiskImage={"operatingSystem": "Linux"}),
         "not Windows",
-        "az vm image show",
+        "--image Micro",
     ),
-    ("image-unfit", broken_image(architecture="Arm64"), "Arm64", "az vm image show"),
+    ("image-unfit", broken_image(architecture="Arm64"), "Arm64", "--image Micro"),
     (
         "provider",
         lambda s: s.on(
@@ -294,3 +300,24 @@ async def test_location_comes_from_the_source(clean: World) -> None:
         await preflight.complete_spec(missing)
     with pytest.raises(UsageError):
         await preflight.complete_spec(settings.model_copy(update={"source_vm": None}))
+
+
+async def test_disk_that_no_vhd_holds(clean: World) -> None:
+    """Beyond the format's end a smaller target is wanted."""
+    clean.shelf.kept[DISK.lower()]["properties"]["diskSizeBytes"] = 3000 * GIB
+    finding = next(f for f in await look(clean, os_disk_gb=4000) if f.severity == "error")
+    assert (finding.code, finding.command) == ("vhd-too-large", "--target-size-gib 2040")
+    assert [f.code for f in await look(clean, os_disk_gb=4000, target_size_gib=2040)] == ["target-size"]
+
+
+async def test_disk_whose_work_outlives_every_access(clean: World) -> None:
+    """Azure opens a snapshot for sixty days at most."""
+    clean.shelf.kept[DISK.lower()]["properties"]["diskSizeBytes"] = 2**45
+    assert "sas-too-short" in [f.code for f in await look(clean)]
+
+
+async def test_size_in_which_no_vms_run_is_told(clean: World) -> None:
+    """It does not matter to the export."""
+    clean.shelf.on(f"GET {SKUS}", Answer(body={"value": [sku("Standard_NV36ads_A10_v5")]}))
+    (finding,) = await look(clean, vm_size="Standard_NV36ads_A10_v5")
+    assert (finding.code, finding.severity) == ("vm-size-nesting", "notice")

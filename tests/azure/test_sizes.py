@@ -12,6 +12,7 @@ from tests.azure.conftest import SUBSCRIPTION, Answer, Arm
 from vhdlift.azure.clients import Azure
 from vhdlift.azure.sizes import (
     Size,
+    Verdict,
     check_vm_size_compatibility,
     get_compatible_vm_sizes,
     nearest_sizes,
@@ -146,7 +147,9 @@ async def test_refusal_names_reason_and_alternatives(arm: Arm, azure: Azure) -> 
     verdict = await check_vm_size_compatibility(azure, "uksouth", "standard_d4s_v5")
     assert not verdict.compatible
     assert "does not support Trusted Launch" in verdict.sentence
-    assert verdict.hint.startswith("The nearest sizes that fit: Standard_D4as_v5 (4 vCPU, 16 GiB)")
+    assert verdict.hint.startswith(
+        "The nearest sizes that fit: Standard_D4as_v5 (4 vCPU, 16 GiB, no local disk)"
+    )
 
 
 async def test_size_that_is_not_offered(arm: Arm, azure: Azure) -> None:
@@ -155,3 +158,33 @@ async def test_size_that_is_not_offered(arm: Arm, azure: Azure) -> None:
     verdict = await check_vm_size_compatibility(azure, "uksouth", "Standard_D4s_v5")
     assert "uksouth does not offer it" in verdict.sentence
     assert "another --location" in verdict.hint
+
+
+def test_alternatives_say_what_they_have_and_cost() -> None:
+    """Local disk and price stand beside cores and memory, the price only where it is known."""
+    verdict = Verdict(
+        "Standard_X",
+        "uksouth",
+        None,
+        ("no",),
+        (Size("Standard_D4ds_v5", "f", 4, 16, (), 150.0), size("S", 2, 8)),
+    )
+    told = verdict.alternatives({"Standard_D4ds_v5": "0.41 USD/h"}.get)
+    assert "Standard_D4ds_v5 (4 vCPU, 16 GiB, local disk 150 GiB, 0.41 USD/h)" in told
+    assert "S (2 vCPU, 8 GiB, no local disk)" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "nests"),
+    [
+        ("Standard_D4s_v5", True),
+        ("Standard_E8ads_v5", True),
+        ("Standard_D4s_v3", True),
+        ("Standard_DS3_v2", False),
+        ("Standard_B4ms", False),
+        ("Standard_NV36ads_A10_v5", False),
+    ],
+)
+def test_lines_in_which_vms_run(name: str, nests: bool) -> None:
+    """Nested virtualization goes by the line and its version."""
+    assert read_size(ResourceSku(sku(name)), "uksouth", TODAY).nests is nests

@@ -41,7 +41,7 @@ async def plain(azure: Azure, path: str, version: str, *, what: str, body: Json 
         answer: Json = response.json()
         return answer
 
-    return await asked(once, what=what, scale=azure.scale)
+    return await asked(once, what=what, kind="probe", scale=azure.scale)
 
 
 async def plain_list(azure: Azure, path: str, version: str, *, what: str) -> list[Json]:
@@ -70,4 +70,4 @@ async def _page(azure: Azure, link: str, what: str) -> Json:
         answer: Json = response.json()
         return answer
 
-    return await asked(once, what=what, scale=azure.scale)
+    return await asked(once, what=what, kind="probe", scale=azure.scale)

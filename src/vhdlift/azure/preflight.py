@@ -25,7 +25,8 @@ from vhdlift.azure.failures import NO_CONNECTION, SCOPE_LOCKED
 from vhdlift.azure.findings import Finding, in_order
 from vhdlift.azure.identity import Identity, read_identity
 from vhdlift.azure.power import read_vm
-from vhdlift.azure.scene import Scene, no_price
+from vhdlift.azure.scene import Scene
+from vhdlift.azure.sizes import no_price
 from vhdlift.azure.together import together
 from vhdlift.errors import AzureRefused, NotAllowed, PreflightFailed, SignInNeeded, VhdliftError
 
@@ -170,10 +171,12 @@ async def _answered(about: str, question: Coroutine[Any, Any, list[Finding]]) ->
         message = f"It could not be looked at: {refusal.sentence}."
         return [Finding("not-allowed", "warning", message, about, _ROLE)]
     except VhdliftError as problem:
-        if isinstance(problem, AzureRefused) and problem.code == SCOPE_LOCKED:
-            return []  # a question that has to be posted; the look at the locks tells of the lock
+        if isinstance(problem, AzureRefused) and problem.code in _TOLD_ELSEWHERE:
+            return []
         message = f"It could not be looked at: {problem.sentence}."
         return [Finding("not-answered", "warning", message, about, problem.hint)]
 
 
+# Why Azure takes no posts, questions included; the looks at locks and at the group say so.
+_TOLD_ELSEWHERE = frozenset({SCOPE_LOCKED, "ResourceGroupBeingDeleted"})
 _ROLE = "az role definition create --role-definition docs/role.json"

@@ -19,9 +19,11 @@ async def look(scene: Scene) -> list[Finding]:
     if not scene.resolvers:
         return []
     try:
-        zone = await scene.zone()
+        zone, there = await scene.zone(), await scene.dns_group_exists()
     except VhdliftError:
         return []  # the look at the zone tells it
+    if zone is None and not there:
+        return []
     if zone is None:
         return await _new_zone(scene)
     servers = list(zone.name_servers or [])

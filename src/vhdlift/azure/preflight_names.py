@@ -52,8 +52,8 @@ async def zone(scene: Scene) -> list[Finding]:
     """Whether the zone is clear, and what stands at the names of the services."""
     azure, spec, run = scene.azure, scene.spec, scene.run
     about = f"the DNS zone {spec.domain}"
-    if (group := spec.dns_resource_group) and not await _exists(azure, group):
-        message = f"There is no resource group {group} for the DNS zone."
+    if not await scene.dns_group_exists():
+        message = f"There is no resource group {spec.dns_resource_group} for the DNS zone."
         return [Finding("dns-group-missing", "error", message, about, "az group list --output table")]
     try:
         there = await scene.zone()
@@ -139,8 +139,3 @@ async def _record(azure: Azure, names: Names, run: Run | None, group: str, servi
         return []
     message = f"{host} exists and will be overwritten; undoing the run puts it back."
     return [Finding("record-exists", "warning", message, what, f"az network dns record-set a show {place}")]
-
-
-async def _exists(azure: Azure, group: str) -> bool:
-    check = azure.resources.resource_groups.check_existence
-    return bool(await asked(check, group, what=f"looking for the resource group {group}", scale=azure.scale))

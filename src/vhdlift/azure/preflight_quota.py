@@ -27,12 +27,13 @@ _NETWORK = {
 _ACCOUNTS = 2
 
 
-async def cores(scene: Scene, wanted: Size) -> list[Finding]:
-    """Cores in all, those of the size's family, and VMs."""
+async def cores(scene: Scene, wanted: Size, *, usable: bool) -> list[Finding]:
+    """Cores in all, VMs, and cores of the size's family, unless another size has to be taken anyway."""
     azure, location = scene.azure, scene.spec.location
     what = f"reading the quota of {location}"
     usages = await listed(azure.compute.usage.list, location, what=what, scale=azure.scale)
-    needs = {TOTAL: wanted.vcpus, wanted.family.lower(): wanted.vcpus, "virtualmachines": 1}
+    family = {wanted.family.lower(): wanted.vcpus} if usable else {}
+    needs = {**family, TOTAL: wanted.vcpus, "virtualmachines": 1}
     codes = {TOTAL: "quota-cores", "virtualmachines": "quota-vms"}
     rows = [_row(usage.name.value if usage.name else "", usage) for usage in usages]
     return [

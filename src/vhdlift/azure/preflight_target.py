@@ -10,6 +10,7 @@ from vhdlift.azure.preflight_quota import cores
 from vhdlift.azure.sizes import check_vm_size_compatibility
 from vhdlift.azure.values import text
 from vhdlift.azure.waiting import found
+from vhdlift.options import BY_NAME
 
 if TYPE_CHECKING:
     from vhdlift.azure.clients import Azure
@@ -21,13 +22,19 @@ async def size(scene: Scene) -> list[Finding]:
     """Whether the size can be used here, and whether there is quota for its cores."""
     azure, spec = scene.azure, scene.spec
     verdict = await check_vm_size_compatibility(azure, spec.location, spec.vm_size)
-    findings = []
+    about, findings = f"the VM sizes of {spec.location}", []
     if not verdict.compatible:
+        message = f"{verdict.sentence} {verdict.alternatives(scene.price)}"
+        command = f"--vm-size {verdict.nearest[0].name}" if verdict.nearest else "--location OTHER"
+        findings.append(Finding("vm-size", "error", message, about, command))
+    elif verdict.size is not None and not verdict.size.nests:
+        message = (
+            f"No VMs run in a VM of the size {spec.vm_size} (nested virtualization); the export needs none."
+        )
         command = f"az vm list-skus --location {spec.location} --resource-type virtualMachines --output table"
-        message = f"{verdict.sentence} {verdict.hint}"
-        findings.append(Finding("vm-size", "error", message, f"the VM sizes of {spec.location}", command))
+        findings.append(Finding("vm-size-nesting", "notice", message, about, command))
     if verdict.size is not None:
-        findings += await cores(scene, verdict.size)
+        findings += await cores(scene, verdict.size, usable=verdict.compatible)
     return findings
 
 
@@ -41,12 +48,11 @@ async def image(scene: Scene) -> list[Finding]:
         command = f"az vm image list --location {spec.location} --publisher {publisher} --all --output table"
         message = f"There is no image {spec.image} in {spec.location}."
         return [Finding("image-missing", "error", message, about, command)]
-    reasons = _unfit(there)
-    command = f"az vm image show --location {spec.location} --urn {spec.image}"
-    return [
-        Finding("image-unfit", "error", f"The image {spec.image} cannot be used: {why}.", about, command)
-        for why in reasons
-    ]
+    reasons = "; ".join(_unfit(there))
+    if not reasons:
+        return []
+    message = f"The image {spec.image} cannot be used: {reasons}."
+    return [Finding("image-unfit", "error", message, about, f"--image {BY_NAME['image'].default}")]
 
 
 async def _image(azure: Azure, spec: Spec) -> Any | None:

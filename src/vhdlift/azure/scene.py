@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from vhdlift.azure import dns
 from vhdlift.azure.plainly import Json, plain_list
 from vhdlift.azure.power import read_vm
+from vhdlift.azure.sizes import no_price
+from vhdlift.azure.waiting import asked
 from vhdlift.errors import VhdliftError
 from vhdlift.model import Run
 
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
     from vhdlift.model import Spec
 
 _PERMISSIONS = "2022-04-01"
-
-
-def no_price(_size: str) -> None:
-    """The price of a VM size where no table is at hand."""
 
 
 @dataclass
@@ -87,6 +85,20 @@ class Scene:
         return await self._once(
             "zone", lambda: dns.find_zone(self.azure, spec.domain, spec.dns_resource_group)
         )
+
+    async def dns_group_exists(self) -> bool:
+        """Whether the group that was named for the zone is there; true when none was named.
+
+        Raises:
+            VhdliftError: what Azure answered.
+        """
+        group = self.spec.dns_resource_group
+        check, what = self.azure.resources.resource_groups.check_existence, f"looking for the group {group}"
+
+        async def ask() -> bool:
+            return bool(await asked(check, group, what=what, scale=self.azure.scale))
+
+        return not group or bool(await self._once("dns group", ask))
 
     async def zone_group(self) -> str | None:
         """The resource group of the zone, or of the one that would be made; None when it is not known.

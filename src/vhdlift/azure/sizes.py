@@ -16,6 +16,8 @@ from vhdlift.azure.values import text
 from vhdlift.azure.waiting import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vhdlift.azure.clients import Azure
 
 _NAME = re.compile(r"^(?:Standard_)?([A-Z]+)(\d+)(?:-\d+)?([a-z]*)(?:_(?!v\d)\w+?)*(?:_v(\d+))?(?:_Promo)?$")
@@ -24,12 +26,22 @@ _REASONS = {
     "QuotaId": "the kind of this subscription does not include it",
 }
 
+# Nested virtualization by Microsoft's pages of the size series: lines without it, and for others the last
+# version without it.
+_NEVER_NESTS = frozenset({"A", "DC", "EC", "G", "GS", "H", "NC", "ND", "NP", "NV"})
+_NESTS_AFTER = {"B": 1, "D": 2, "DS": 2, "F": 1, "L": 1}
+
+
+def no_price(_size: str) -> None:
+    """The price of a VM size where no table is at hand."""
+
 
 @dataclass(frozen=True)
 class Size:
-    """One VM size of a location, as far as the choice depends on it; memory in GiB.
+    """One VM size of a location, as far as the choice depends on it; memory and local disk in GiB.
 
-    `refused` holds one clause for each thing that keeps the target VM from running on it.
+    `refused` holds one clause for each thing that keeps the target VM from running on it. `nests` says
+    whether VMs can run in it, which the export does not need.
     """
 
     name: str
@@ -37,10 +49,14 @@ class Size:
     vcpus: int
     memory_gib: float
     refused: tuple[str, ...]
+    local_gib: float = 0.0
+    nests: bool = True
 
-    def describe(self) -> str:
-        """The name with what it has, for a list of alternatives."""
-        return f"{self.name} ({self.vcpus} vCPU, {self.memory_gib:g} GiB)"
+    def describe(self, price: str | None = None) -> str:
+        """The name with what it has, and costs where that is known, for a list of alternatives."""
+        local = f"local disk {self.local_gib:g} GiB" if self.local_gib else "no local disk"
+        told = [f"{self.vcpus} vCPU", f"{self.memory_gib:g} GiB", local, *([price] if price else [])]
+        return f"{self.name} ({', '.join(told)})"
 
 
 @dataclass(frozen=True)
@@ -66,9 +82,14 @@ class Verdict:
     @property
     def hint(self) -> str:
         """The nearest sizes that can be used."""
+        return self.alternatives(no_price)
+
+    def alternatives(self, price: Callable[[str], str | None]) -> str:
+        """The same, with what each costs where `price` knows it."""
         if not self.nearest:
             return f"No compatible VM size was found in {self.location}; choose another --location."
-        return "The nearest sizes that fit: " + ", ".join(s.describe() for s in self.nearest) + "."
+        told = ", ".join(size.describe(price(size.name)) for size in self.nearest)
+        return f"The nearest sizes that fit: {told}."
 
 
 async def get_compatible_vm_sizes(azure: Azure, location: str) -> list[Size]:
@@ -125,7 +146,8 @@ def read_size(sku: Any, location: str, today: date) -> Size:
     refused = [*_unfit(can), *_restricted(sku, location), *_retired(can.get("RetirementDateUtc"), today)]
     if not vcpus or not memory:
         refused.append("Azure does not say how many vCPUs and how much memory it has")
-    return Size(sku.name or "", sku.family or "", int(vcpus), memory, tuple(refused))
+    name, local = sku.name or "", round(_number(can.get("MaxResourceVolumeMB")) / 1024)
+    return Size(name, sku.family or "", int(vcpus), memory, tuple(refused), local, _nests(name))
 
 
 async def _sizes(azure: Azure, location: str) -> list[Size]:
@@ -173,6 +195,12 @@ def _restricted(sku: Any, location: str) -> list[str]:
         ):
             problems.append(f"{reason}, in all zones")
     return problems[:1]
+
+
+def _nests(name: str) -> bool:
+    """Whether VMs run in VMs of this size, which no capability says."""
+    line, _, _, version = _parts(name)
+    return line not in _NEVER_NESTS and version > _NESTS_AFTER.get(line, 0)
 
 
 def _zones(sku: Any) -> set[str]:

@@ -51,8 +51,16 @@ def sas_life(size: int) -> timedelta:
     A day, and four passes over the disk (download, check, rewrite, upload) at 20 MB/s; 60 days at most,
     which is the most that the service grants for a snapshot.
     """
-    needed = timedelta(seconds=_PASSES * size / _SLOWEST_BYTES_PER_SECOND)
-    return min(_SHORTEST_SAS + needed, _LONGEST_SAS)
+    return min(_SHORTEST_SAS + _work(size), _LONGEST_SAS)
+
+
+def sas_suffices(size: int) -> bool:
+    """Whether the work on a disk of `size` bytes ends within the longest life."""
+    return _work(size) <= _LONGEST_SAS
+
+
+def _work(size: int) -> timedelta:
+    return timedelta(seconds=_PASSES * size / _SLOWEST_BYTES_PER_SECOND)
 
 
 def account_of(azure: Azure, group: str, name: str) -> Resource:
