@@ -142,6 +142,17 @@ def test_every_exit_code_is_documented_as_it_is_meant() -> None:
     assert set(EXIT_MEANINGS) == set(ExitCode)
 
 
+def test_every_finding_is_documented() -> None:
+    """Each code that a look may give stands in the README's table, and no other."""
+    source = "".join(path.read_text() for path in (ROOT / "src/vhdlift").rglob("*preflight*.py"))
+    codes = set(re.findall(r'(?:Finding|_mail)\(\s*"([a-z0-9-]+)"', source))
+    codes |= set(re.findall(r'"(quota-[a-z-]+)"', source))
+    told = {
+        code for row in rows("| what is looked at | findings |") for code in re.findall(r"[a-z0-9-]+", row[1])
+    }
+    assert told == codes
+
+
 def test_the_map_names_every_helper_and_where_it_is() -> None:
     """Each name of the script that is replaced is a function in the file beside it."""
     told = dict(rows("| helper | where it is |"))
