@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from armlocal.providers.base import Reply
 from armlocal.providers.table import ALL_ROUTES
 from armlocal.ratelimits import provider_headers, rate_limits
 from armlocal.requestlog import RequestLog
-from armlocal.routing import Incoming, Router
+from armlocal.routing import INTERNAL_VERSION, Incoming, Router
 from armlocal.signing import Signer
 from armlocal.spoiling import Spoiling
 from armlocal.writing import JSON_TYPE, common_headers, without_expiry, write_body
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from armlocal.state import World
 
 log = logging.getLogger(__name__)
+_VERSION = re.compile(r"20\d\d-[01]\d-[0-3]\d(-[a-z]+)?", re.IGNORECASE)
 METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]
 
 
@@ -183,6 +185,9 @@ async def _read(request: Request, request_id: str) -> Incoming:
     if not version:
         message = "The api-version query parameter (?api-version=) is required for all requests."
         raise ArmError(400, "MissingApiVersionParameter", message, gateway=True)
+    if not _VERSION.fullmatch(version):
+        message = f"The api-version '{version}' is invalid. It is a date such as '{INTERNAL_VERSION}'."
+        raise ArmError(400, "InvalidApiVersionParameter", message, gateway=True)
     raw = await request.body()
     try:
         body = json.loads(raw) if raw else {}

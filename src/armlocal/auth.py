@@ -149,7 +149,11 @@ def login_routes(world: World, tokens: Tokens) -> list[Route]:
     async def discovery(_: Request) -> Response:
         return JSONResponse(_discovery(world))
 
+    async def metadata(_: Request) -> Response:
+        return JSONResponse(_metadata(world))
+
     return [
+        Route("/metadata/endpoints", metadata),
         Route("/{tenant}/oauth2/v2.0/token", token, methods=["POST"]),
         Route("/{tenant}/v2.0/.well-known/openid-configuration", configuration),
         Route("/common/discovery/instance", discovery),
@@ -193,6 +197,24 @@ def _configuration(world: World, tenant: str) -> dict[str, Any]:
         "end_session_endpoint": f"{root}/oauth2/v2.0/logout",
         "tenant_region_scope": "EU",
         "cloud_instance_name": world.base_url.removeprefix("https://"),
+    }
+
+
+def _metadata(world: World) -> dict[str, Any]:
+    """What ARM tells before anyone signs in: where, and for whom tokens are. One cloud since 2022-09-01."""
+    return {
+        "name": "armlocal",
+        "portal": world.base_url,
+        "authentication": {
+            "loginEndpoint": world.base_url,
+            "audiences": [world.base_url],
+            "tenant": world.tenant_id,
+            "identityProvider": "AAD",
+        },
+        "resourceManager": world.base_url,
+        "gallery": world.base_url,
+        "graphAudience": world.base_url,
+        "suffixes": {"storage": "storage.invalid"},
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 PAIR = 2
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+DEPLOYMENT_TYPE = "Microsoft.Resources/deployments"
 SUBSCRIPTION_TYPE = "Microsoft.Resources/subscriptions"
 
 

@@ -41,6 +41,7 @@ class Style:
         notification: answers carry `Azure-AsyncNotification: Enabled`.
         running_status: HTTP status of the status address while it runs.
         repeats_headers: polls repeat the operation's headers.
+        running_word: what the status body says while it runs.
         empty_type: the Content-Type that its answers without a body have.
     """
 
@@ -53,6 +54,7 @@ class Style:
     running_status: int = 200
     repeats_headers: bool = False
     empty_type: str = ""
+    running_word: str = "InProgress"
 
 
 _VM_PATH = "providers/Microsoft.Compute/locations/{location}/operations/{id}"
@@ -74,6 +76,11 @@ DNS = Style(
     _DNS + "/dnsOperationResults/{job}",
     running_status=202,
     repeats_headers=True,
+)
+DEPLOYMENT = Style(
+    "resourcegroups/{group}/providers/Microsoft.Resources/deployments/{name}/operationStatuses/{id}",
+    "operationresults/{id}",
+    running_word="Running",
 )
 GROUP = Style("", "operationresults/{job}", repeats_headers=True)
 
@@ -141,7 +148,8 @@ class Operation:
 
     def body(self) -> dict[str, Any]:
         """The status body, as the family writes it."""
-        told: dict[str, Any] = {"status": self.status}
+        word = self.style.running_word if self.status == "InProgress" else self.status
+        told: dict[str, Any] = {"status": word}
         if self.style.timed:
             ended = {} if self.ended is None else {"endTime": self.ended}
             told = {"startTime": self.started, **ended, **told}
@@ -328,6 +336,7 @@ def _address(operation: Operation, call: Call) -> None:
         "location": operation.location,
         "id": operation.id,
         "group": call.id.group or "",
+        "name": call.id.names[-1] if call.id.names else "",
         "job": _job(operation, call),
     }
     prefix = f"/subscriptions/{world.subscription_id}/"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _POLL = re.compile(
     r"/(?:locations/[^/]+/(?:operations|DiskOperations|operationResults|asyncoperations)"
-    r"|dnsOperationStatuses|dnsOperationResults|operationresults)/[^/]+$",
+    r"|deployments/[^/]+/operationStatuses|dnsOperationStatuses|dnsOperationResults|operationresults)/[^/]+$",
     re.IGNORECASE,
 )
 

@@ -13,7 +13,7 @@ from armlocal.errors import (
     parent_not_found,
     resource_not_found,
 )
-from armlocal.ids import GROUP_TYPE, ArmId, parse_id
+from armlocal.ids import DEPLOYMENT_TYPE, GROUP_TYPE, ArmId, parse_id
 from armlocal.providers.base import Call, Reply
 from armlocal.providers.locks import refuse_if_locked
 from armlocal.providers.permissions import refuse_if_not_allowed
@@ -186,7 +186,8 @@ def _no_parent(call: Call, parent: ArmId) -> ArmError:
 def _check_new(call: Call) -> None:
     """The checks of ARM itself on a PUT: location and tags."""
     body = call.body
-    placed = call.type != GROUP_TYPE and not call.type.startswith("Microsoft.Authorization/")
+    no_place = call.type in (GROUP_TYPE, DEPLOYMENT_TYPE)
+    placed = not no_place and not call.type.startswith("Microsoft.Authorization/")
     if call.id.group is not None and placed and len(call.id.names) == 1:
         old = call.world.find(call.id.text)
         location = str(body.get("location") or "").replace(" ", "").lower()

@@ -85,6 +85,10 @@ class Resource:
         self.properties["provisioningState"] = value
 
 
+GROUP_NAME = 4
+"""Where in an id, cut at its slashes, the group's name is."""
+
+
 class Clock:
     """Time. One place, so that a test can pass another in.
 
@@ -268,11 +272,19 @@ class World:
 
 def make_resource(resource_id: str, type_: str, body: dict[str, Any]) -> Resource:
     """A resource with `id`, `name` and `type` in its body if they are missing there."""
-    arm_id = parse_id(resource_id)
+    arm_id = parse_id(_official(resource_id))
     content = copy.deepcopy(body)
     for key, value in (("name", arm_id.name), ("id", arm_id.text), ("type", type_)):
         content.setdefault(key, value)
     return Resource(id=arm_id.text, type=type_, name=arm_id.name, group=arm_id.group or "", body=content)
+
+
+def _official(resource_id: str) -> str:
+    """The id with `resourceGroups` spelled as ARM answers it, however it was sent."""
+    parts = resource_id.split("/")
+    if len(parts) > GROUP_NAME and parts[GROUP_NAME - 1].lower() == "resourcegroups":
+        parts[GROUP_NAME - 1] = "resourceGroups"
+    return "/".join(parts)
 
 
 def _holds_id(value: Any, wanted: str) -> bool:

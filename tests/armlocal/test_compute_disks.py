@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from azure.core.exceptions import HttpResponseError
 
+from tests.armlocal.armworld import LOCATION
 from tests.armlocal.machines import GIB, Machines, running_machines
 
 if TYPE_CHECKING:
@@ -163,3 +164,25 @@ async def test_a_disk_that_says_too_little_is_a_400(lab: Machines, properties: d
     path = lab.arm.id("lab", "Microsoft.Compute/disks/d")
     answer = await lab.arm.http.put(path, json={"location": "uksouth", "properties": properties})
     assert answer.status_code == 400
+
+
+async def test_a_disk_grows_and_changes_its_kind_but_does_not_shrink(lab: Machines) -> None:
+    disk = lab.arm.id("t", "Microsoft.Compute/disks/d")
+    creation = {"createOption": "Empty"}
+    small = {"location": LOCATION, "properties": {"creationData": creation, "diskSizeGB": 32}}
+    await lab.do("create_or_update", "t", "d", small, of="disks")
+    large = {
+        **small,
+        "sku": {"name": "Premium_LRS"},
+        "properties": {"creationData": creation, "diskSizeGB": 64, "networkAccessPolicy": "DenyAll"},
+    }
+    first = await lab.arm.http.put(disk, json=large)
+    assert first.json()["properties"]["provisioningState"] == "Updating"
+    assert "diskState" not in first.json()["properties"]
+    await lab.arm.end(first.headers["azure-asyncoperation"])
+    after = (await lab.arm.http.get(disk)).json()
+    assert after["sku"] == {"name": "Premium_LRS", "tier": "Premium"}
+    shown = {key: after["properties"][key] for key in ("diskSizeGB", "networkAccessPolicy", "tier")}
+    assert shown == {"diskSizeGB": 64, "networkAccessPolicy": "DenyAll", "tier": "P6"}
+    refused = await lab.arm.http.put(disk, json=small)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "OperationNotAllowed")

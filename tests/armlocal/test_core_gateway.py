@@ -38,6 +38,14 @@ async def test_a_request_without_api_version_is_a_400(arm: Arm) -> None:
     assert answer.headers["x-ms-failure-cause"] == "gateway"
 
 
+@pytest.mark.parametrize("version", ["latest", "2024", "2024-99-01", "v1"])
+async def test_an_api_version_that_is_no_date_is_a_400(arm: Arm, version: str) -> None:
+    path = f"/subscriptions/{arm.world.subscription_id}/resourceGroups"
+    answer = await arm.http.get(path, params={"api-version": version})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidApiVersionParameter")
+    assert version in answer.json()["error"]["message"]
+
+
 async def test_another_subscription_is_not_found(arm: Arm) -> None:
     answer = await arm.http.get("/subscriptions/another/resourceGroups")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "SubscriptionNotFound")

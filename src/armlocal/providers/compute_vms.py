@@ -193,10 +193,12 @@ async def _patch(call: Call) -> Reply:
 
 
 async def _get(call: Call) -> Reply:
+    """GET; only the machine without its instance view was recorded with an ETag header."""
     vm = call.found()
     body = with_resources(call.world, vm)
     if "instanceview" in call.query.get("$expand", "").lower():
-        body = {**body, "properties": {**body["properties"], "instanceView": instance_view(call.world, vm)}}
+        view = instance_view(call.world, vm)
+        return Reply(200, {**body, "properties": {**body["properties"], "instanceView": view}})
     return Reply(200, body, {"ETag": str(body["etag"])})
 
 

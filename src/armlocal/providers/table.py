@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from armlocal.providers import (
     compute,
+    deployments,
     dns,
     images,
     locks,
@@ -27,6 +28,7 @@ ALL_ROUTES: tuple[Routes, ...] = (
     registrations.ROUTES,
     permissions.ROUTES,
     policies.ROUTES,
+    deployments.ROUTES,
     locks.ROUTES,
     compute.ROUTES,
     skus.ROUTES,

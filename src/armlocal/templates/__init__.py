@@ -1,0 +1,1 @@
+"""ARM templates: what a deployment makes, in which order, with its expressions worked out."""
