@@ -84,6 +84,7 @@ class Front:
             incoming = await _read(request, seen.id)
             if is_poll(request.url.path):
                 return await self._poll(seen)
+            _check_version(incoming.api_version)
             call = self.router.call(self.world, request.method, self._parse(request.url.path), incoming)
             seen.operation = call.operation
             return await self._serve(call, seen)
@@ -185,9 +186,6 @@ async def _read(request: Request, request_id: str) -> Incoming:
     if not version:
         message = "The api-version query parameter (?api-version=) is required for all requests."
         raise ArmError(400, "MissingApiVersionParameter", message, gateway=True)
-    if not _VERSION.fullmatch(version):
-        message = f"The api-version '{version}' is invalid. It is a date such as '{INTERNAL_VERSION}'."
-        raise ArmError(400, "InvalidApiVersionParameter", message, gateway=True)
     raw = await request.body()
     try:
         body = json.loads(raw) if raw else {}
@@ -198,6 +196,17 @@ async def _read(request: Request, request_id: str) -> Incoming:
         raise ArmError(400, "InvalidRequestContent", message, gateway=True)
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Incoming(version, query, headers, body, request_id)
+
+
+def _check_version(version: str) -> None:
+    """Lets no request on whose api-version is no date; which date it is makes no difference here.
+
+    Raises:
+        ArmError: 400 InvalidApiVersionParameter.
+    """
+    if not _VERSION.fullmatch(version):
+        message = f"The api-version '{version}' is invalid. It is a date such as '{INTERNAL_VERSION}'."
+        raise ArmError(400, "InvalidApiVersionParameter", message, gateway=True)
 
 
 def make_app(

@@ -62,8 +62,46 @@ def _placed(properties: Json, **more: Any) -> Json:
 
 def kinds(lab: Machines) -> list[Kind]:
     """All kinds, in an order in which each finds what it needs."""
+    return [*_networks(), *_interfaces(lab), *_names(), *_machines(lab), _account()]
+
+
+def _networks() -> list[Kind]:
+    space = {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}
+    subnet = {"properties": {"addressPrefix": "10.0.7.0/24"}}
+    return [
+        Kind("Microsoft.Network/virtualNetworks/a", _placed(space), etag=True),
+        Kind("Microsoft.Network/virtualNetworks/v/subnets/a", subnet, tagged=False, etag=True),
+        Kind("Microsoft.Network/networkSecurityGroups/a", _placed({}), etag=True),
+        Kind(
+            "Microsoft.Network/networkSecurityGroups/a/securityRules/r",
+            {"properties": RULE},
+            tagged=False,
+            etag=True,
+        ),
+    ]
+
+
+def _interfaces(lab: Machines) -> list[Kind]:
     subnet = lab.arm.id("t", "Microsoft.Network/virtualNetworks/v/subnets/s")
     interface = {"ipConfigurations": [{"name": "i", "properties": {"subnet": {"id": subnet}}}]}
+    address = _placed({"publicIPAllocationMethod": "Static"}, sku={"name": "Standard"})
+    return [
+        Kind("Microsoft.Network/publicIPAddresses/a", address, etag=True),
+        Kind("Microsoft.Network/networkInterfaces/a", _placed(interface), waits=False, etag=True),
+    ]
+
+
+def _names() -> list[Kind]:
+    zone = {"location": "global", "tags": {"a": "b"}}
+    record = {"properties": {"TTL": 60, "ARecords": [{"ipv4Address": "10.0.0.1"}]}}
+    path = "Microsoft.Network/dnsZones/a.example"
+    return [
+        Kind(path, zone, waits=False, etag=True),
+        Kind(f"{path}/A/www", record, waits=False, tagged=False, etag=True),
+    ]
+
+
+def _machines(lab: Machines) -> list[Kind]:
     disk = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 32}
     copy = {"creationData": {"createOption": "Copy", "sourceResourceId": lab.source_disk}}
     extension = {
@@ -71,47 +109,15 @@ def kinds(lab: Machines) -> list[Kind]:
         "type": "JsonADDomainExtension",
         "typeHandlerVersion": "1.3",
     }
-    account = {"sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
-    network = "Microsoft.Network/"
+    added = {"location": LOCATION, "properties": extension}
     return [
-        Kind(
-            f"{network}virtualNetworks/a",
-            _placed({"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}),
-            etag=True,
-        ),
-        Kind(
-            f"{network}virtualNetworks/v/subnets/a",
-            {"properties": {"addressPrefix": "10.0.7.0/24"}},
-            tagged=False,
-            etag=True,
-        ),
-        Kind(
-            f"{network}publicIPAddresses/a",
-            _placed({"publicIPAllocationMethod": "Static"}, sku={"name": "Standard"}),
-            etag=True,
-        ),
-        Kind(f"{network}networkSecurityGroups/a", _placed({}), etag=True),
-        Kind(
-            f"{network}networkSecurityGroups/a/securityRules/r", {"properties": RULE}, tagged=False, etag=True
-        ),
-        Kind(f"{network}networkInterfaces/a", _placed(interface), waits=False, etag=True),
-        Kind(
-            f"{network}dnsZones/a.example", {"location": "global", "tags": {"a": "b"}}, waits=False, etag=True
-        ),
-        Kind(
-            f"{network}dnsZones/a.example/A/www",
-            {"properties": {"TTL": 60, "ARecords": [{"ipv4Address": "10.0.0.1"}]}},
-            waits=False,
-            tagged=False,
-            etag=True,
-        ),
         Kind("Microsoft.Compute/disks/a", _placed(disk), first=202, again=202),
         Kind("Microsoft.Compute/snapshots/a", _placed(copy), first=202, again=202),
         Kind("Microsoft.Compute/virtualMachines/a", lab.body()),
-        Kind(
-            "Microsoft.Compute/virtualMachines/a/extensions/e",
-            {"location": LOCATION, "properties": extension},
-            tagged=False,
-        ),
-        Kind("Microsoft.Storage/storageAccounts/kindsaccount", _placed({}, **account), first=202),
+        Kind("Microsoft.Compute/virtualMachines/a/extensions/e", added, tagged=False),
     ]
+
+
+def _account() -> Kind:
+    body = _placed({}, sku={"name": "Standard_LRS"}, kind="StorageV2")
+    return Kind("Microsoft.Storage/storageAccounts/kindsaccount", body, first=202)

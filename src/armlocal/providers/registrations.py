@@ -33,7 +33,7 @@ NAMESPACES: dict[str, tuple[str, ...]] = {
         "dnszones",
     ),
     "Microsoft.PolicyInsights": ("checkPolicyRestrictions",),
-    "Microsoft.Resources": ("resourceGroups", "subscriptions"),
+    "Microsoft.Resources": ("resourceGroups", "subscriptions", "deployments"),
     "Microsoft.Storage": ("storageAccounts",),
 }
 API_VERSIONS = (

@@ -37,6 +37,7 @@ class HeldClock(Clock):
     """Operations are over when it is told so, and nothing else happens by itself."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._over = asyncio.Event()
 
     def monotonic(self) -> float:
