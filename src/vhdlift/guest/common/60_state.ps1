@@ -28,6 +28,9 @@ function Save-Job {
 function Open-Job {
     try {
         $script:Job = Read-JsonFile -Path $script:StatePath
+        if ($script:Job -isnot [System.Collections.IDictionary]) {
+            throw 'it holds no table'
+        }
     } catch {
         $before = $script:StatePath + '.old'
         if (-not (Test-Path -LiteralPath $before)) {

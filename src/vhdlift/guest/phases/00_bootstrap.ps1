@@ -2,9 +2,7 @@
 # Windows. It lays out the folder, seals the values, writes the agent and hands over to the scheduled task.
 function Invoke-Bootstrap {
     param([string]$SetupPath)
-    if (-not [Security.Principal.WindowsIdentity]::GetCurrent().IsSystem) {
-        throw 'the setup script must run as SYSTEM, as the CustomScriptExtension does: only SYSTEM can open what it seals'
-    }
+    Assert-System
     $clock = [Diagnostics.Stopwatch]::StartNew()
     foreach ($folder in @($script:Root, $script:OutboxPath, $script:ToolsPath)) {
         New-PrivateFolder -Path $folder
@@ -26,6 +24,12 @@ function Invoke-Bootstrap {
     } finally {
         $mutex.ReleaseMutex()
         $mutex.Dispose()
+    }
+}
+
+function Assert-System {
+    if (-not [Security.Principal.WindowsIdentity]::GetCurrent().IsSystem) {
+        throw 'the setup script must run as SYSTEM, as the CustomScriptExtension does: only SYSTEM can open what it seals'
     }
 }
 
