@@ -24,8 +24,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver for the time of a test."""
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    """A receiver for the time of a test, on a port of its own or on this one."""
     holder: list[Receiver] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,7 +42,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Keep the test output clean."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     holder.append(Receiver(server.server_address[1]))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -1,7 +1,8 @@
 """Faults that were asked for: which request goes wrong, and how.
 
 A fault names an operation as `METHOD type`, for instance `PUT Microsoft.Compute/virtualMachines`,
-`POST Microsoft.Compute/virtualMachines/deallocate` or `LIST Microsoft.Network/dnsZones` (a GET of a list).
+`POST Microsoft.Compute/virtualMachines/deallocate` or `LIST Microsoft.Network/dnsZones` (a GET of a list);
+`* *` is every operation that has a name.
 An operation that is over with its only answer takes effect and then answers `fail_at_end`'s error; with
 `never_ends` its answer never comes.
 """
@@ -9,6 +10,7 @@ An operation that is over with its only answer takes effect and then answers `fa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Literal, get_args
 
 from armlocal.holding import Holds
@@ -30,6 +32,7 @@ Kind = Literal[
 ON_THE_WAY = frozenset({"garbage", "huge", "redirect", "slow", "truncate"})
 """Kinds that are about the answer's way to the client: `armlocal.spoiling`."""
 EVERY = 0
+ANY = "* *"
 
 
 @dataclass
@@ -45,6 +48,8 @@ class Fault:
             answers with `body`, `huge` with `size` bytes, `redirect` with `location`; `slow` answers
             `seconds` later; `truncate` loses the second half of the answer.
         nth: the how-manieth matching request since it was set; 0 for every one.
+        chance: in place of `nth`, how likely each matching request is to be struck: 0.01 for one of 100.
+        seed: which of them are; the same for the same.
         resource: only ids that contain this text; "" for all.
         status: HTTP status of `error`, `garbage` and `redirect`.
         code: ARM code of what is answered.
@@ -64,6 +69,8 @@ class Fault:
     operation: str
     kind: Kind
     nth: int = 1
+    chance: float = 0.0
+    seed: int = 0
     resource: str = ""
     status: int = 500
     code: str = "InternalServerError"
@@ -80,9 +87,13 @@ class Fault:
 
     def strikes(self, operation: str, resource_id: str) -> bool:
         """Counts one request; True when it is the one that goes wrong."""
-        if self.operation.lower() != operation.lower() or self.resource.lower() not in resource_id.lower():
+        named = self.operation == ANY or self.operation.lower() == operation.lower()
+        if not named or self.resource.lower() not in resource_id.lower():
             return False
         self.seen += 1
+        if self.chance:
+            # Drawn anew from seed and count, so that a fault is nothing but data.
+            return Random(f"{self.seed} {self.seen}").random() < self.chance  # noqa: S311
         return self.nth in (EVERY, self.seen)
 
 
@@ -121,6 +132,8 @@ def read_fault(data: dict[str, Any]) -> Fault:
         raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
     values = {**_DEFAULTS.get(str(kind), {}), **{k: v for k, v in data.items() if v is not None}}
     values["nth"] = EVERY if values.get("nth") == "every" else int(values.get("nth", 1))
+    if not 0 <= float(values.get("chance", 0)) <= 1:
+        raise ValueError(f"chance must be from 0 to 1, not {values['chance']!r}")
     if values.get("when", "before") not in ("before", "after"):
         raise ValueError(f"when must be before or after, not {values['when']!r}")
     return Fault(**values)

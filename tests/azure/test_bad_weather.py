@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.azure.conftest import SUBSCRIPTION, Answer, Arm, arm_error, serving_arm, settings_of, vm_path
+from tests.fasttime import in_fast_time
 from vhdlift.azure.clients import Azure, open_clients
 from vhdlift.azure.ownership import Resource, delete_ours
 from vhdlift.azure.patience import heard_by
@@ -166,29 +166,6 @@ async def test_throttling_is_obeyed_and_shown_as_waiting(arm: Arm, azure: Azure)
     assert heard[0][1] == {"waiting_seconds": 2, "code": "TooManyRequests"}
 
 
-SPEED = 400
-
-
-class FastLoop(asyncio.SelectorEventLoop):
-    """An event loop on whose clock, and for whose timers, seconds are short; sockets are as they are."""
-
-    def __init__(self) -> None:
-        super().__init__(_FastSelector())
-
-    def time(self) -> float:
-        return super().time() * SPEED
-
-
-class _FastSelector(selectors.DefaultSelector):
-    def select(self, timeout: float | None = None) -> Any:
-        return super().select(None if timeout is None else timeout / SPEED)
-
-
-def in_fast_time(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    with asyncio.Runner(loop_factory=FastLoop) as runner:
-        runner.run(test())
-
-
 def test_a_quarter_of_an_hour_is_waited_on_the_service_s_wish(tmp_path: Any) -> None:
     """In seconds of the real service, on a clock that runs fast."""
 
@@ -199,7 +176,7 @@ def test_a_quarter_of_an_hour_is_waited_on_the_service_s_wish(tmp_path: Any) -> 
             assert (await read(azure)).name == "vm1"
             assert 900 <= asyncio.get_running_loop().time() - began < 1300
 
-    in_fast_time(wait)
+    in_fast_time(wait())
 
 
 def test_more_than_a_quarter_of_an_hour_is_an_error_at_once(tmp_path: Any) -> None:
@@ -211,7 +188,7 @@ def test_more_than_a_quarter_of_an_hour_is_an_error_at_once(tmp_path: Any) -> No
             assert caught.value.code == "TooManyRequests"
             assert len(arm.seen) == 1
 
-    in_fast_time(wait)
+    in_fast_time(wait())
 
 
 @asynccontextmanager

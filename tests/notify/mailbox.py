@@ -14,10 +14,16 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 @dataclass
 class Mailbox:
-    """What arrived: envelopes and the names that signed in; `refuse` are addresses it does not take."""
+    """What arrived: envelopes and the names that signed in.
+
+    `refuse` are addresses it does not take, `first` its answers to the first addresses, `data` those to the
+    first mails.
+    """
 
     port: int = 0
     refuse: tuple[str, ...] = ()
+    first: list[str] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
     envelopes: list[Envelope] = field(default_factory=list)
     logins: list[bytes] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
@@ -27,10 +33,15 @@ class Mailbox:
     ) -> str:
         if address in self.refuse:
             return "550 no such mailbox"
+        answer = self.first.pop(0) if self.first else "250 OK"
+        if not answer.startswith("250"):
+            return answer
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.data:
+            return self.data.pop(0)
         self.encrypted.append(session.ssl is not None)
         self.envelopes.append(envelope)
         return "250 OK"
@@ -45,10 +56,10 @@ class Mailbox:
 
 @asynccontextmanager
 async def listening(
-    tls: ssl.SSLContext | None = None, *, implicit: bool = False, refuse: tuple[str, ...] = ()
+    tls: ssl.SSLContext | None = None, *, implicit: bool = False, **answers: Any
 ) -> AsyncIterator[Mailbox]:
     """A mail server that listens while the block runs; `tls` is offered as STARTTLS unless `implicit`."""
-    box = Mailbox(refuse=refuse)
+    box = Mailbox(**answers)
 
     def session() -> SMTP:
         return SMTP(

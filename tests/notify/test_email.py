@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from tests.notify.mailbox import Mailbox, listening
 from vhdlift import redaction
 from vhdlift.errors import Leftover, VhdliftError
-from vhdlift.notify.email import CompletionMail, _start_tls, completion_message, send_completion_email
+from vhdlift.notify.email import CompletionMail, completion_message, send_completion_email
+from vhdlift.notify.mailing import _start_tls
 from vhdlift.notify.templates import duration
 from vhdlift.settings import Settings
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -12,9 +10,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import TYPE_CHECKING, Any
 
-import aiosmtplib
-
 from vhdlift.errors import Leftover, VhdliftError
+from vhdlift.notify.mailing import Told, nobody, send
 from vhdlift.notify.templates import render
 from vhdlift.notify.usb import UNTRIED, usb_of
 from vhdlift.options import AZCOPY_RELEASES
@@ -24,10 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from vhdlift.settings import Settings
-
-_TLS_PORT = 465
-_SECONDS = 60.0
-_LEAST_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -100,26 +93,20 @@ class CompletionMail:
         return "on" in self.services.values() and not self.passwords
 
 
-async def send_completion_email(settings: Settings, mail: CompletionMail) -> None:
-    """Send the mail to all its addresses, in one go.
+async def send_completion_email(settings: Settings, mail: CompletionMail, told: Told = nobody) -> None:
+    """Send the mail to all its addresses.
+
+    Args:
+        settings: the server and the sender.
+        mail: what to say.
+        told: hears of waits, as in `mailing.send`.
 
     Raises:
-        VhdliftError: the mail server cannot be reached, or refuses it or some of the addresses.
+        VhdliftError: there is no mail server, or it does not take the mail for all addresses.
     """
     if not settings.smtp_host or not settings.smtp_from:
         raise VhdliftError("no mail server is set", "set SMTP_HOST and SMTP_FROM")
-    try:
-        refused, _ = await aiosmtplib.send(
-            completion_message(settings, mail), **connection(settings, settings.smtp_host)
-        )
-    except (aiosmtplib.SMTPException, OSError) as error:
-        sentence = f"the mail server {settings.smtp_host}:{settings.smtp_port} did not take the mail: {error}"
-        raise VhdliftError(redact(sentence), hint_of(error)) from error
-    if refused:
-        answers = "; ".join(
-            f"{address}: {answer.code} {answer.message}" for address, answer in refused.items()
-        )
-        raise VhdliftError(redact(f"the mail server refused some addresses: {answers}"), "see --email")
+    await send(settings, completion_message(settings, mail), list(mail.to or settings.email), told)
 
 
 def completion_message(settings: Settings, mail: CompletionMail) -> EmailMessage:
@@ -149,44 +136,6 @@ def _values(mail: CompletionMail) -> dict[str, Any]:
         "usb": usb_of(mail.artefact, mail.size, mail.scheme),
         "untried": UNTRIED,
     }
-
-
-def connection(settings: Settings, host: str) -> dict[str, Any]:
-    """How to connect to the mail server and sign in, as aiosmtplib takes it."""
-    implicit = settings.smtp_tls == "tls" or (settings.smtp_tls == "auto" and settings.smtp_port == _TLS_PORT)
-    return {
-        "hostname": host,
-        "port": settings.smtp_port,
-        "username": settings.smtp_username,
-        "password": settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-        "timeout": max(settings.scaled(_SECONDS), _LEAST_SECONDS),
-        "use_tls": implicit,
-        "start_tls": False if implicit else _start_tls(settings.smtp_tls, host),
-        "tls_context": ssl.create_default_context(cafile=settings.ca_bundle),
-    }
-
-
-def _start_tls(wanted: str, host: str) -> bool | None:
-    """True: required; None: when offered; False: never. The mail holds a link that others must not read."""
-    if wanted == "none":
-        return False
-    return None if wanted == "auto" and _is_this_machine(host) else True
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def hint_of(error: Exception) -> str:
-    """What to look at, after an error of the mail server."""
-    if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        return "check SMTP_USERNAME and SMTP_PASSWORD"
-    if "STARTTLS" in str(error):
-        return "set SMTP_TLS=tls if the server speaks TLS from the start, or SMTP_TLS=none to do without"
-    return "check SMTP_HOST, SMTP_PORT and SMTP_TLS"
 
 
 def _one_line(text: str) -> str:

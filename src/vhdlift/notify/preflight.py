@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiosmtplib
 
 from vhdlift.azure.findings import Finding
-from vhdlift.notify.email import connection, hint_of
+from vhdlift.notify.mailing import connection, hint_of
 from vhdlift.notify.webhook import Sent, open_client, post_status_update
 from vhdlift.redaction import redact
 

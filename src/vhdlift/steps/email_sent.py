@@ -6,6 +6,7 @@ What makes and sends mails is imported when there is one to send: the plan is im
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vhdlift.azure.service_passwords import service_passwords
@@ -44,7 +45,7 @@ class EmailSent:
 
         try:
             mail = await _mail(c)
-            await send_completion_email(c.settings, mail)
+            await send_completion_email(c.settings, mail, partial(_tell_wait, c))
         except VhdliftError as error:
             raise StepWarning(f"The completion mail was not sent: {error.sentence}", error.hint) from error
         return {"email_to": list(c.run.spec.email), "link_expires": mail.link_expires.isoformat()}
@@ -52,6 +53,10 @@ class EmailSent:
     async def undo(self, c: Context) -> Sequence[Leftover]:  # noqa: ARG002
         """Nothing: a mail cannot be called back, and its link ends with the account."""
         return []
+
+
+async def _tell_wait(c: Context, said: str, seconds: float) -> None:
+    await c.progress(said, {"waiting_seconds": round(seconds)})
 
 
 async def _mail(c: Context) -> CompletionMail:
