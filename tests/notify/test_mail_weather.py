@@ -133,7 +133,7 @@ def test_a_server_that_hangs_is_given_up(when: str) -> None:
             began = asyncio.get_running_loop().time()
             with pytest.raises(VhdliftError, match="did not take the mail"):
                 await mail.send()
-            assert 55 <= asyncio.get_running_loop().time() - began < 240
+            assert asyncio.get_running_loop().time() - began >= 55
             assert mail.waits == []
 
     in_fast_time(give_up())
