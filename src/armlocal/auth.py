@@ -30,12 +30,24 @@ BAD_CREDENTIAL = (
     "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
     "not the client secret ID, for a secret added to app '{client}'."
 )
+_ALWAYS = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "P3P": 'CP="DSP CUR OTPi IND OTRi ONL FIN"',
+    "x-ms-ests-server": "2.1.11654.16 - WUS2 ProdSlices",
+}
 LOGIN_HEADERS = {
     "Cache-Control": "no-store, no-cache",
     "Pragma": "no-cache",
     "Expires": "-1",
-    "P3P": 'CP="DSP CUR OTPi IND OTRi ONL FIN"',
     "x-ms-clitelem": "1,0,0,,",
+    **_ALWAYS,
+}
+PUBLIC_HEADERS = {
+    "Cache-Control": "max-age=86400, private",
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, OPTIONS",
+    **_ALWAYS,
 }
 
 
@@ -144,10 +156,11 @@ def login_routes(world: World, tokens: Tokens) -> list[Route]:
         return JSONResponse(body, 200, {**LOGIN_HEADERS, "x-ms-request-id": world.new_guid()})
 
     async def configuration(request: Request) -> Response:
-        return JSONResponse(_configuration(world, request.path_params["tenant"]))
+        told = _configuration(world, request.path_params["tenant"])
+        return JSONResponse(told, 200, {"Cache-Control": PUBLIC_HEADERS["Cache-Control"]})
 
     async def discovery(_: Request) -> Response:
-        return JSONResponse(_discovery(world))
+        return JSONResponse(_discovery(world), 200, PUBLIC_HEADERS | {"x-ms-request-id": world.new_guid()})
 
     async def metadata(_: Request) -> Response:
         return JSONResponse(_metadata(world))
@@ -190,6 +203,14 @@ def _configuration(world: World, tenant: str) -> dict[str, Any]:
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+        "request_uri_parameter_supported": False,
+        "http_logout_supported": True,
+        "frontchannel_logout_supported": True,
+        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "tid", "ver"],
+        "userinfo_endpoint": f"{world.base_url}/oidc/userinfo",
+        "cloud_graph_host_name": world.base_url.removeprefix("https://"),
+        "msgraph_host": world.base_url.removeprefix("https://"),
+        "rbac_url": world.base_url,
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "issuer": f"{root}/v2.0",
         "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",

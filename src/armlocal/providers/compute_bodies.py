@@ -77,7 +77,10 @@ def _storage(given: Json, checked: Checked) -> Json:
             "createOption": "Attach",
             "deleteOption": disk.get("deleteOption", "Detach"),
         }
-    return {**storage, "dataDisks": [], "diskControllerType": given.get("diskControllerType", "SCSI")}
+    storage["dataDisks"] = []
+    if checked.image is None or checked.image.generation != "V1":
+        storage["diskControllerType"] = given.get("diskControllerType", "SCSI")
+    return storage
 
 
 def _os_profile(given: Json) -> Json:

@@ -27,6 +27,8 @@ SNAPSHOT = "Microsoft.Compute/snapshots"
 GIB = 1024**3
 _WORD = {DISK: "Disk", SNAPSHOT: "Snapshot"}
 _INHERITED = ("osType", "hyperVGeneration", "supportsHibernation", "supportedCapabilities", "securityProfile")
+_MADE = ("diskIOPSReadWrite", "diskMBpsReadWrite")
+"""What only the kinds of disk that are not carried let a client choose: `test_disk_access` [14]."""
 _SETTABLE = ("networkAccessPolicy", "publicNetworkAccess", "diskAccessId")
 
 
@@ -106,8 +108,8 @@ def _new_properties(call: Call, creation: Json, source: Resource | None) -> Json
         raise refusal("disk_no_size")
     inherited = {k: source.properties[k] for k in _INHERITED if source and k in source.properties}
     properties = {**inherited, **data_properties(call.world, creation, size)}
-    given = ("networkAccessPolicy", "publicNetworkAccess", "incremental", "securityProfile", "osType")
-    return properties | {k: asked[k] for k in (*given, "hyperVGeneration") if k in asked}
+    given = (*_SETTABLE, "incremental", "securityProfile", "osType", "hyperVGeneration")
+    return properties | {k: asked[k] for k in given if k in asked}
 
 
 async def _put(call: Call) -> Reply:
@@ -171,7 +173,11 @@ async def _update(call: Call, resource: Resource) -> Reply:
     first = {
         **{key: resource.body[key] for key in ("name", "id", "type", "location")},
         **call.body,
-        "properties": {**asked, "provisioningState": "Updating", **_tier_of(resource, name, size)},
+        "properties": {
+            **{key: value for key, value in asked.items() if key not in _MADE},
+            "provisioningState": "Updating",
+            **_tier_of(resource, name, size),
+        },
         "sku": {"name": name},
     }
 

@@ -164,7 +164,8 @@ async def _change(call: Call, vm: Resource, latency: str) -> Reply:
         _next_etag(vm)
 
     operation = await call.start(COMPUTE_VM, Plan(latency, work, vm, "Updating"))
-    return Reply(200, with_resources(call.world, vm), operation.headers(call.world))
+    told = operation.headers(call.world) | {"ETag": str(vm.body["etag"])}
+    return Reply(200, with_resources(call.world, vm), told)
 
 
 def _refuse_changes(vm: Resource, asked: Json) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,8 @@ class Player:
         if exchange.poll is not None:
             return await self.arm.http.get(self.answers[exchange.poll].headers.get(exchange.at, "/none"))
         path = self._filled(exchange.path)
+        if exchange.form:
+            return await self.arm.http.post(path, data={k: self._filled(v) for k, v in exchange.form.items()})
         return await self.arm.http.request(
             exchange.method,
             path,
@@ -136,7 +139,15 @@ class Player:
         return "" if resource is None else str(resource.body.get("etag", ""))
 
     def _filled(self, text: str) -> str:
-        return text.replace("{sub}", self.arm.world.subscription_id).replace("{password}", PASSWORD)
+        world = self.arm.world
+        known = {
+            "sub": world.subscription_id,
+            "password": PASSWORD,
+            "tenant": world.tenant_id,
+            "client": world.client_id,
+            "secret": world.client_secret,
+        }
+        return re.sub(r"\{(\w+)\}", lambda match: known.get(match.group(1), match.group(0)), text)
 
 
 def _differences(exchange: Exchange, answer: httpx.Response, source: str) -> Iterator[str]:

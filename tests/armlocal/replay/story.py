@@ -5,7 +5,8 @@ The first line names the recording and whose it is. The lines after it are in th
 * `{"given": "PUT /subscriptions/{sub}/...", "send": {...}}` makes what was there before; not compared.
 * `{"n": 3, "do": "PUT ...", "query": {...}, "send": {...}, "status": 201, "headers": "...", "keys": "..."}`
   is an exchange: `n` is its number in the recording, `when` its If-Match or If-None-Match, `keys` the
-  answer's (`shape`). In `headers` the word `common` stands for the five that almost all answers have.
+  answer's (`shape`), `form` a body that is a form. In `headers` the word `common` stands for the five that
+  almost all answers have.
 * `"poll": 3, "at": "location"` in place of `do` is a GET of an address that exchange 3 was answered with.
 * `"running": true` says that the operations before it were not over yet.
 
@@ -48,6 +49,7 @@ class Exchange:
     path: str
     query: dict[str, str]
     send: Any
+    form: dict[str, str]
     when: dict[str, str]
     poll: int | None
     at: str
@@ -57,6 +59,8 @@ class Exchange:
     @property
     def operation(self) -> str:
         """What `differences.toml` calls it: `PUT Microsoft.Network/virtualNetworks`, or `POLL` of that."""
+        if not self.path.startswith("/subscriptions"):
+            return f"{self.method} {self.path.rsplit('/', 1)[-1]}"
         arm_id = parse_id(self.path)
         verb = "LIST" if self.method == "GET" and arm_id.is_collection else self.method
         return f"{verb} {arm_id.type}"
@@ -97,6 +101,7 @@ def _exchange(line: dict[str, Any]) -> Exchange:
         path=path,
         query=line.get("query", {}),
         send=line.get("send"),
+        form=line.get("form", {}),
         when=line.get("when", {}),
         poll=line.get("poll"),
         at=line.get("at", ""),
