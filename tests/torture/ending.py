@@ -21,7 +21,8 @@ _VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)"), "#"),
     (re.compile(r"ns(\d)-\d+\.azure"), r"ns\1-#.azure"),
     (re.compile(r"[0-9A-HJKMNP-TV-Z]{26}"), "#"),
-    (re.compile(r"\b([0-9a-f]{64}|[0-9a-f]{8})\b"), "#"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "#"),
+    (re.compile(r'"[0-9a-f]{8}"'), '"#"'),
 )
 _TOLD_ONCE = ("started", "done", "warning", "failed", "undone", "leftover", "skipped")
 _CREATED = {201, 202}
