@@ -26,6 +26,7 @@ from vhdlift.settings import Settings, load_settings
 
 PASSWORD = "Correct-Horse-9-Battery"
 WARM_UP = 5
+TOOL_SCALE = "0.25"
 # What a crowd may leave behind in the process, beside what a few runs left.
 MOST_MEMORY_LEFT, MOST_FILES_LEFT = 48.0, 8
 
@@ -81,8 +82,13 @@ def _run(settings: Settings, number: int) -> Run:
 
 
 def settings_for(cloud: LocalCloud, folder: Path) -> Settings:
-    """Those of the stand-in, with a password."""
-    env = {**cloud.env, "VHDLIFT_STATE_DIR": str(folder / "state")}
+    """Those of the stand-in, with a password, and more patience than its clock asks for.
+
+    The bytes of all guests go through this one machine, so that they take as long as it needs.
+    """
+    patience = {"VHDLIFT_TIME_SCALE": TOOL_SCALE, "VHDLIFT_SILENCE_MINUTES": "1440"}
+    checks = {"VHDLIFT_VERIFY": "structure"}
+    env = {**cloud.env, **patience, **checks, "VHDLIFT_STATE_DIR": str(folder / "state")}
     given = load_settings({}, env=env, cwd=folder, for_run=True)
     return given.model_copy(update={"admin_password": SecretStr(PASSWORD)})
 

@@ -107,6 +107,10 @@ class Shelf(Arm):
         if kind == "recordsets":
             zone = path.rpartition("/")[0].lower() + "/"
             return {"value": [k for key, k in self.kept.items() if key.startswith(zone)]}
+        if kind in {"resources", "resourcegroups"} and "/providers/" not in path.lower():
+            wanted = [k for k in self.kept.values() if k.get("tags")]
+            groups = [k for k in wanted if "/providers/" not in k["id"]]
+            return {"value": groups if kind == "resourcegroups" else [k for k in wanted if k not in groups]}
         if kind == "dnszones":
             return {"value": [k for k in self.kept.values() if k["type"].lower() == kind]}
         return None

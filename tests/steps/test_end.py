@@ -19,6 +19,9 @@ from vhdlift.steps.base import Context
 from vhdlift.steps.completed import Completed
 from vhdlift.steps.email_sent import EmailSent
 
+SUBSCRIPTION_PATH = GROUP.partition("/resourceGroups/")[0]
+PROVIDER = f"{SUBSCRIPTION_PATH}/providers/microsoft.compute"
+TYPES = {"resourceTypes": [{"resourceType": "snapshots", "apiVersions": ["2024-03-02"]}]}
 FACTS = {
     "export_endpoint": "https://acc.blob.core.windows.net/",
     "artefact_url": "https://acc.blob.core.windows.net/vhdusb/old1.vhd",
@@ -62,6 +65,60 @@ async def test_mail_has_the_link_and_nothing_handed_on_has_it(world: World) -> N
     assert "sig=" not in f"{made}{world.told}{world.entered}"
 
 
+def tagged(world: World) -> list[str]:
+    """What the run left: interface, group, and the snapshot that goes at the end; and something of others."""
+    c = world.context
+    kept = [f"{GROUP}/providers/Microsoft.Network/networkInterfaces/lab1-nic", GROUP]
+    world.shelf.put(kept[0], {"tags": c.run.tags})
+    world.shelf.put(GROUP, {"tags": c.run.tags})
+    world.shelf.put(f"{GROUP}/providers/Microsoft.Network/networkInterfaces/x", {"tags": {"team": "b"}})
+    world.shelf.put(f"{GROUP}/providers/Microsoft.Compute/snapshots/{c.names.snapshot}", {"tags": c.run.tags})
+    return kept
+
+
+async def test_the_mail_lists_what_carries_the_tag(world: World) -> None:
+    """What stays, and apart from it what is still to go."""
+    tagged(world)
+    async with listening() as mailbox:
+        await EmailSent().do(ready(world, mailbox.port))
+    told = text_of(mailbox.envelopes[0]).partition("All that carries the tag")[2]
+    stays, _, leaving = told.partition("Being")
+    assert "resourcegroup lab1-rg" in stays
+    assert "networkinterfaces lab1-nic" in stays
+    assert "networkinterfaces x" not in stays
+    assert world.context.names.snapshot in leaving
+    assert world.context.names.snapshot not in stays
+
+
+async def test_the_mail_goes_out_without_the_list(world: World) -> None:
+    """When Azure does not say what there is."""
+    denied = Answer(403, {"error": {"code": "AuthorizationFailed", "message": "No right."}})
+    world.shelf.on(f"GET {SUBSCRIPTION_PATH}/resources", denied)
+    async with listening() as mailbox:
+        await EmailSent().do(ready(world, mailbox.port))
+    assert "All that carries the tag" not in text_of(mailbox.envelopes[0])
+
+
+async def test_completed_lists_what_carries_the_tag(world: World) -> None:
+    """It is asked for at the very end, and goes into the last post with all other facts."""
+    kept = tagged(world)
+    snapshot = f"{GROUP}/providers/Microsoft.Compute/snapshots/{world.context.names.snapshot}"
+    world.shelf.on(f"GET {PROVIDER}", Answer(body=TYPES))
+    made = await Completed().do(world.with_facts(**FACTS))
+    assert made["resources"] == sorted([*kept, snapshot], key=str.lower)
+    world.shelf.on(f"GET {snapshot}", Answer(404))  # the list lags behind
+    assert (await Completed().do(world.with_facts(**FACTS)))["resources"] == sorted(kept, key=str.lower)
+
+
+async def test_a_list_that_cannot_be_had_fails_no_complete_run(world: World) -> None:
+    """It would undo what is complete."""
+    denied = Answer(403, {"error": {"code": "AuthorizationFailed", "message": "No right."}})
+    world.shelf.on(f"GET {SUBSCRIPTION_PATH}/resources", denied)
+    made = await Completed().do(world.with_facts(**FACTS))
+    assert made["resources"] is None
+    assert "AuthorizationFailed" in world.warned.get_nowait()[0]
+
+
 async def test_what_is_gone_is_told_as_removed(world: World) -> None:
     """The temporary account and the snapshot count as removed when they are not there."""
     c = ready(world, 1)
@@ -69,9 +126,9 @@ async def test_what_is_gone_is_told_as_removed(world: World) -> None:
     world.shelf.put(snapshot, {"tags": c.run.tags})
     async with listening() as mailbox:
         await EmailSent().do(ready(world, mailbox.port))
-    said = text_of(mailbox.envelopes[0])
-    assert c.names.script_account in said
-    assert c.names.snapshot not in said
+    removed = text_of(mailbox.envelopes[0]).partition("STILL THERE")[0]
+    assert c.names.script_account in removed
+    assert c.names.snapshot not in removed
 
 
 async def test_mail_server_that_refuses_is_a_warning(world: World) -> None:

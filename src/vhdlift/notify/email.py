@@ -43,6 +43,8 @@ class CompletionMail:
         durations: what each step is called and how many seconds it took, in order.
         elapsed: seconds from the run's start to the verified artefact; steps run side by side.
         removed: what was cleaned up, in words.
+        leaving: what is still to be cleaned up, in words.
+        stays: all else that carries the run's tag, each as `type name`.
         scheme: `gpt` or `mbr`, the VHD's partition table.
         leftovers: what could not be removed.
         to: who gets it; without any, the addresses of the settings.
@@ -61,6 +63,8 @@ class CompletionMail:
     durations: Sequence[tuple[str, float]] = ()
     elapsed: float | None = None
     removed: Sequence[str] = ()
+    leaving: Sequence[str] = ()
+    stays: Sequence[str] = ()
     scheme: str = "gpt"
     leftovers: Sequence[Leftover] = ()
     to: Sequence[str] = ()
@@ -131,6 +135,8 @@ def _values(mail: CompletionMail) -> dict[str, Any]:
     return {
         "mail": mail,
         "removed": [redact(line) for line in mail.removed],
+        "leaving": [redact(line) for line in mail.leaving],
+        "stays": [redact(line) for line in mail.stays],
         "leftovers": leftovers,
         "releases": AZCOPY_RELEASES,
         "usb": usb_of(mail.artefact, mail.size, mail.scheme),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from vhdlift.azure.ownership import tagged
 from vhdlift.azure.service_passwords import service_passwords
 from vhdlift.azure.snapshot import snapshot_of
 from vhdlift.azure.storage import account_of, blob_read_url
@@ -18,8 +19,9 @@ from vhdlift.model import CONTAINER, SERVICES
 from vhdlift.steps.service_report import ON, services_told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from vhdlift.azure.ownership import Resource
     from vhdlift.notify.email import CompletionMail
     from vhdlift.steps.base import Context, Made
 
@@ -66,6 +68,8 @@ async def _mail(c: Context) -> CompletionMail:
     now = datetime.now(UTC).replace(microsecond=0)
     life = timedelta(days=c.run.spec.link_days)
     names = c.names
+    passing = [account_of(c.azure, names.group, names.script_account), snapshot_of(c.azure, c.run)]
+    gone = await _gone(c, passing)
     link = await blob_read_url(
         c.azure,
         names.group,
@@ -93,7 +97,9 @@ async def _mail(c: Context) -> CompletionMail:
             (phase.replace("_", " "), float(took)) for phase, took in c.facts.get("guest_timings", {}).items()
         ],
         elapsed=(now - datetime.fromisoformat(c.run.created_at)).total_seconds(),
-        removed=await _removed(c),
+        removed=[one.what for one in gone],
+        leaving=[one.what for one in passing if one not in gone],
+        stays=await _stays(c, {one.id.lower() for one in passing}),
         scheme=c.facts["verified"]["scheme"],
     )
 
@@ -112,11 +118,23 @@ async def _passwords(c: Context, told: Mapping[str, str]) -> dict[str, str]:
     return {user: getattr(made, user) for user in sorted(users)}
 
 
-async def _removed(c: Context) -> list[str]:
-    """What was there for the time of the work only, and is gone by now; asked, as others remove it."""
-    passing = [account_of(c.azure, c.names.group, c.names.script_account), snapshot_of(c.azure, c.run)]
+async def _gone(c: Context, passing: Sequence[Resource]) -> list[Resource]:
+    """What of it is not there any more; asked, as others remove it."""
     return [
-        resource.what
+        resource
         for resource in passing
         if await found(resource.get, what=f"reading {resource.what}", scale=c.azure.scale) is None
     ]
+
+
+async def _stays(c: Context, passing: Collection[str]) -> list[str]:
+    """All that carries the run's tag, as `type name`, but what is there for the time of the work only.
+
+    Nothing if Azure does not say: the mail is worth more than this list.
+    """
+    try:
+        there = await tagged(c.azure, c.run.id)
+    except VhdliftError:
+        return []
+    kinds = {one.id: one.type.rpartition("/")[2] or "resourcegroup" for one in there}
+    return sorted(f"{kinds[one.id]} {one.name}" for one in there if one.id.lower() not in passing)
