@@ -22,6 +22,14 @@ ENOUGH = {
 }
 
 
+def seconds(clock: str) -> int:
+    """`h:mm:ss` or `m:ss` as a number."""
+    total = 0
+    for part in clock.split(":"):
+        total = 60 * total + int(part)
+    return total
+
+
 def test_plan_shows_every_step_with_its_needs(vhdlift: Command) -> None:
     """`plan` needs no sign-in: it lists the steps in order, and what each waits for."""
     told = vhdlift("plan", env=ENOUGH)
@@ -29,6 +37,9 @@ def test_plan_shows_every_step_with_its_needs(vhdlift: Command) -> None:
     rows = [line.split() for line in told.out.splitlines() if re.match(r"\d", line)]
     assert (rows[0][:2], rows[-1][1], len(rows)) == (["1", "source_inspected"], "completed", 24)
     assert ["3", "source_stopped", "0:01", "0:24", "source_inspected"] in rows
+    starts = [row[2] for row in rows]
+    assert starts == sorted(starts, key=seconds)
+    assert re.search(r"(\d+) are under way at the same time", told.out)
 
 
 def test_plan_marks_the_critical_path(vhdlift: Command) -> None:
@@ -47,7 +58,10 @@ def test_plan_marks_the_critical_path(vhdlift: Command) -> None:
 def test_plan_says_what_it_costs_and_where_the_prices_are_from(vhdlift: Command) -> None:
     """The table has a date, and the VM is by far the most of what a month costs."""
     told = json.loads(vhdlift("plan", "--json", env=ENOUGH).out)["estimate"]
-    assert told["prices"]["as_of"]
+    text = " ".join(vhdlift("plan", env=ENOUGH).out.split())
+    assert told["prices"]["as_of"] in text
+    assert told["prices"]["source"] in text
+    assert "source_stopped" in told["steps"]["network_created"]["beside"]
     assert max(told["costs"], key=lambda row: row["month"] or 0)["what"] == "the VM (Standard_D4s_v5) running"
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vhdlift.forecast.costs import price_table, vm_per_hour
-from vhdlift.forecast.times import durations, forecast
+from vhdlift.forecast.times import beside, durations, forecast
 from vhdlift.steps import PROVISION
 
 PLAN = {step.name: step.needs for step in PROVISION}
@@ -19,6 +19,12 @@ def test_a_step_starts_when_the_last_of_its_needs_ends() -> None:
     told = forecast({"a": (), "b": (), "c": ("a", "b")}, {"a": 5, "b": 2, "c": 1})
     assert (told["a"].starts, told["b"].starts, told["c"].starts) == (0, 0, 5)
     assert [name for name, step in told.items() if step.critical] == ["a", "c"]
+
+
+def test_steps_that_overlap_are_beside_each_other() -> None:
+    """One that starts when another ends is not."""
+    told = forecast({"a": (), "b": (), "c": ("b",)}, {"a": 5, "b": 2, "c": 1})
+    assert {name: beside(told, name) for name in told} == {"a": ["b", "c"], "b": ["a"], "c": ["a"]}
 
 
 def test_every_step_of_the_plan_has_a_duration() -> None:

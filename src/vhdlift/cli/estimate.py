@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.cli import output
+from vhdlift.cli.output import COLUMNS
 from vhdlift.forecast.costs import costs, price_table
-from vhdlift.forecast.times import durations, forecast
+from vhdlift.forecast.times import beside, durations, forecast
 
 if TYPE_CHECKING:
     from vhdlift.cli.board import Plan
@@ -63,23 +65,27 @@ def as_data(made: Estimate) -> dict[str, Any]:
         "seconds": round(made.seconds),
         "disk_gib": made.disk_gib,
         "used_gib": made.used_gib,
-        "steps": {name: {**asdict(step), "ends": step.ends} for name, step in made.steps.items()},
+        "steps": {
+            name: {**asdict(step), "ends": step.ends, "beside": beside(made.steps, name)}
+            for name, step in made.steps.items()
+        },
         "costs": [asdict(cost) for cost in made.costs],
         "prices": prices,
     }
 
 
 def step_rows(plan: Plan, made: Estimate) -> list[tuple[str, ...]]:
-    """Number (with a star on the critical path), name, start, duration, needs."""
+    """Number (with a star on the critical path), name, start, duration and needs, in order of the starts."""
+    ordered = sorted(plan, key=lambda name: made.steps[name].starts)
     return [
         (
             f"{number}*" if made.steps[name].critical else str(number),
             name,
             clock(made.steps[name].starts),
             clock(made.steps[name].takes),
-            ", ".join(needs),
+            ", ".join(plan[name]),
         )
-        for number, (name, needs) in enumerate(plan.items(), 1)
+        for number, name in enumerate(ordered, 1)
     ]
 
 
@@ -91,8 +97,18 @@ def cost_lines(made: Estimate) -> list[str]:
     return [
         *output.table(("what is paid for", f"the run ({currency})", "each month it stays"), [*rows, total]),
         "",
-        f"List prices of {made.prices['location']}, {made.prices['as_of']}; --prices takes your own.",
+        *textwrap.wrap(
+            f"Prices of {made.prices['location']}, {made.prices['as_of']}. {_source(made)}", COLUMNS
+        ),
+        "--prices takes a table of your own.",
     ]
+
+
+def _source(made: Estimate) -> str:
+    """Where the prices are from, and what else the table says of itself."""
+    return " ".join(
+        f"{str(made.prices[key]).rstrip('.')}." for key in ("source", "note") if made.prices.get(key)
+    )
 
 
 def clock(seconds: float) -> str:

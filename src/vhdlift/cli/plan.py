@@ -75,6 +75,10 @@ def lines(run: Run, steps: Plan, made: Estimate) -> list[str]:
     """Steps, names and costs as three tables."""
     spec = run.spec
     total = f"About {estimates.clock(made.seconds)} for"
+    at_once = max(
+        sum(one.starts <= step.starts < one.ends for one in made.steps.values())
+        for step in made.steps.values()
+    )
     head = f"{spec.source_vm} -> {spec.vm_name} in {spec.resource_group}, {spec.location}"
     return [
         head,
@@ -83,6 +87,7 @@ def lines(run: Run, steps: Plan, made: Estimate) -> list[str]:
         "",
         f"{total} a disk of {made.disk_gib:g} GiB that holds {made.used_gib:g} GiB.",
         "Steps with a * are the critical path: the run ends later when they do.",
+        f"Steps with one start begin together; {at_once} are under way at the same time, at most.",
         "",
         *output.table(("what is made", "name"), [(what, name) for what, name in names(run)]),
         "",

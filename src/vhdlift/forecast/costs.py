@@ -76,7 +76,8 @@ def costs(
     address = table["public_ip_per_hour"]
     snapshot = used_gib * table["snapshot_per_gib_month"]
     artefact = used_gib * table["page_blob_per_gib_month"]
-    leaving = max(0.0, disk_gib - table["egress_free_gib_per_month"]) * table["egress_per_gib"]
+    leaving = _egress(disk_gib, table)
+    read_back = _egress(disk_gib + used_gib, table) - leaving if spec.verify == "full" else 0.0
     return [
         Cost(f"the VM ({spec.vm_size}) running", _times(vm, hours), _times(vm, HOURS_PER_MONTH)),
         Cost(f"its OS disk ({spec.os_disk_gb} GB)", _times(disk, share), disk),
@@ -85,6 +86,7 @@ def costs(
         Cost("the VHD (page blob)", artefact * share, artefact),
         Cost("the DNS zone, if the run makes it", 0.0, table["dns_zone_per_month"]),
         Cost("one download of the VHD out of Azure", leaving, 0.0),
+        Cost("reading it back, if vhdlift is outside Azure", read_back, 0.0),
     ]
 
 
@@ -103,6 +105,11 @@ def _disk(size_gb: int, table: Mapping[str, Any]) -> float | None:
     """A month of a Standard SSD, which is billed as the next larger of Azure's steps."""
     steps = sorted((int(step), float(price)) for step, price in table["standard_ssd_per_month"].items())
     return next((price for step, price in steps if step >= size_gb), None)
+
+
+def _egress(gib: float, table: Mapping[str, Any]) -> float:
+    """What leaves Azure in a month; the first of it is free."""
+    return float(max(0.0, gib - table["egress_free_gib_per_month"]) * table["egress_per_gib"])
 
 
 def _times(price: float | None, factor: float) -> float | None:

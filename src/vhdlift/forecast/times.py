@@ -72,6 +72,16 @@ def forecast(plan: Mapping[str, Sequence[str]], takes: Mapping[str, float]) -> d
     return {name: Forecast(starts[name], takes.get(name, 0.0), name in critical) for name in plan}
 
 
+def beside(steps: Mapping[str, Forecast], name: str) -> list[str]:
+    """The other steps that are under way while one is; a step that takes no time is beside nobody."""
+    own = steps[name]
+    return [
+        other
+        for other, step in steps.items()
+        if other != name and max(step.starts, own.starts) < min(step.ends, own.ends)
+    ]
+
+
 def _critical(
     plan: Mapping[str, Sequence[str]], starts: Mapping[str, float], ends: Mapping[str, float]
 ) -> set[str]:
