@@ -129,7 +129,19 @@ class Stream:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """How a value looks where people and programs write it."""
+    """How a value looks where people and programs write it, and that once more inside JSON or a URL."""
+    once = set(_once(value))
+    yield from once
+    for form in once:
+        yield from (json.dumps(form)[1:-1], json.dumps(form, ensure_ascii=False)[1:-1])
+        yield from (quote(form, safe=""), quote(form), quote_plus(form))
+    for form in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+        yield from _base64(form.encode())
+    # As PowerShell takes a command.
+    yield from _base64(value.encode("utf-16-le"))
+
+
+def _once(value: str) -> Iterator[str]:
     yield value
     for encode in (quote, quote_plus, lambda v: quote(v, safe="")):
         yield encode(value)
@@ -138,12 +150,16 @@ def _forms(value: str) -> Iterator[str]:
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield html.escape(value)
     yield html.escape(value).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
-    yield from _base64(value)
+    yield from (_net_json(value, "{:04X}"), _net_json(value, "{:04x}"))
 
 
-def _base64(value: str) -> Iterator[str]:
-    """The value inside base64, by itself and behind one or two other bytes; only what is its alone."""
-    data = value.encode()
+def _net_json(value: str, number: str) -> str:
+    """JSON as .NET and PowerShell write it, so that it is safe inside HTML."""
+    return re.sub("[&<>'+`]", lambda m: "\\u" + number.format(ord(m[0])), json.dumps(value)[1:-1])
+
+
+def _base64(data: bytes) -> Iterator[str]:
+    """Bytes inside base64, by themselves and behind one or two others; only what is theirs alone."""
     for before in range(3):
         text = base64.b64encode(b"\0" * before + data).decode()
         tail = (before + len(data)) % 3

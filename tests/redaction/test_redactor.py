@@ -157,6 +157,6 @@ def test_it_is_quick() -> None:
     """A megabyte of log with twenty secrets takes well under a second."""
     made = redactor(*(f"secret-number-{n}" for n in range(20)))
     text = "2026-01-01T00:00:00Z vm_created done in uksouth after 12 s\n" * 17_000
-    start = time.perf_counter()
+    start = time.process_time()
     assert made.redact(text) == text
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
