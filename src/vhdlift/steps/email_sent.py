@@ -68,8 +68,6 @@ async def _mail(c: Context) -> CompletionMail:
     now = datetime.now(UTC).replace(microsecond=0)
     life = timedelta(days=c.run.spec.link_days)
     names = c.names
-    passing = [account_of(c.azure, names.group, names.script_account), snapshot_of(c.azure, c.run)]
-    gone = await _gone(c, passing)
     link = await blob_read_url(
         c.azure,
         names.group,
@@ -97,11 +95,20 @@ async def _mail(c: Context) -> CompletionMail:
             (phase.replace("_", " "), float(took)) for phase, took in c.facts.get("guest_timings", {}).items()
         ],
         elapsed=(now - datetime.fromisoformat(c.run.created_at)).total_seconds(),
-        removed=[one.what for one in gone],
-        leaving=[one.what for one in passing if one not in gone],
-        stays=await _stays(c, {one.id.lower() for one in passing}),
         scheme=c.facts["verified"]["scheme"],
+        **await _what_is_there(c),
     )
+
+
+async def _what_is_there(c: Context) -> dict[str, list[str]]:
+    """What was removed, what is still to go, and what stays, as the mail tells it."""
+    passing = [account_of(c.azure, c.names.group, c.names.script_account), snapshot_of(c.azure, c.run)]
+    gone = await _gone(c, passing)
+    return {
+        "removed": [one.what for one in gone],
+        "leaving": [one.what for one in passing if one not in gone],
+        "stays": await _stays(c, {one.id.lower() for one in passing}),
+    }
 
 
 async def _passwords(c: Context, told: Mapping[str, str]) -> dict[str, str]:
