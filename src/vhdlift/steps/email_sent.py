@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure.ownership import tagged
 from vhdlift.azure.service_passwords import service_passwords
@@ -100,7 +100,7 @@ async def _mail(c: Context) -> CompletionMail:
     )
 
 
-async def _what_is_there(c: Context) -> dict[str, list[str]]:
+async def _what_is_there(c: Context) -> dict[str, Any]:
     """What was removed, what is still to go, and what stays, as the mail tells it."""
     passing = [account_of(c.azure, c.names.group, c.names.script_account), snapshot_of(c.azure, c.run)]
     gone = await _gone(c, passing)
