@@ -19,6 +19,7 @@ from armlocal.providers.locks import refuse_if_locked
 from armlocal.providers.permissions import refuse_if_not_allowed
 from armlocal.providers.policies import refuse_if_disallowed
 from armlocal.providers.registrations import refuse_if_unregistered
+from armlocal.spelling import NAMESPACES, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,7 +86,7 @@ class Router:
             request_id=incoming.request_id,
             query=incoming.query,
             headers=incoming.headers,
-            body=incoming.body,
+            body=spelled(incoming.body) if type_.lower().startswith(NAMESPACES) else incoming.body,
         )
 
     async def answer(self, call: Call) -> Reply:

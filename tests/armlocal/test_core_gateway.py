@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.armlocal.armworld import Arm, running_arm
+from tests.armlocal.armworld import LOCATION, Arm, running_arm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -76,6 +76,20 @@ async def test_ids_are_the_same_in_whatever_letters(arm: Arm) -> None:
     assert answer.status_code == 200
     assert answer.json()["id"] == arm.id("lab", ADDRESS)
     assert answer.json()["type"] == "Microsoft.Network/publicIPAddresses"
+
+
+async def test_keys_of_a_body_are_the_same_in_whatever_letters_but_tags(arm: Arm) -> None:
+    sent = {
+        "Location": LOCATION,
+        "TAGS": {"Location": "Mine"},
+        "sku": {"Name": "Standard"},
+        "properties": {"publicIpAllocationMethod": "Static", "IdleTimeoutInMinutes": 7},
+    }
+    answer = await arm.http.put(arm.id("lab", ADDRESS), json=sent)
+    assert answer.status_code == 201
+    assert answer.json()["tags"] == {"Location": "Mine"}
+    told = answer.json()["properties"]
+    assert (told["publicIPAllocationMethod"], told["idleTimeoutInMinutes"]) == ("Static", 7)
 
 
 async def test_a_namespace_type_or_method_that_there_is_not_is_named(arm: Arm) -> None:

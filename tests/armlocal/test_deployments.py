@@ -119,7 +119,8 @@ async def test_what_a_provider_refuses_fails_the_deployment_and_what_needs_it_is
     told = await finished(arm, deployment(VNET, bad, NIC))
     assert (told["status"], told["error"]["code"]) == ("Failed", "DeploymentFailed")
     assert [row["code"] for row in told["error"]["details"]] == ["NetcfgSubnetRangeOutsideVnet"]
-    assert (await arm.http.get(place(arm))).json()["properties"]["provisioningState"] == "Failed"
+    kept = (await arm.http.get(place(arm))).json()["properties"]
+    assert (kept["provisioningState"], kept["error"]) == ("Failed", told["error"])
     assert arm.world.find(arm.id("lab", "Microsoft.Network/virtualNetworks/a-vnet")) is not None
     assert arm.world.find(arm.id("lab", "Microsoft.Network/networkInterfaces/nic")) is None
 

@@ -110,13 +110,14 @@ def test_sizes_and_quotas_are_told(az: Az) -> None:
     assert int(usages["cores"]) == 100
 
 
-def test_what_is_wrong_with_a_template_is_told(az: Az, group: str) -> None:
+def test_what_a_provider_refuses_is_told(az: Az, group: str) -> None:
     """A refusal of the provider comes through the deployment; nothing is made."""
     _network(az, group)
-    kind = ("--image", IMAGE, "--size", "Standard_D2s_v5", "--nics", "i")
-    login = ("--admin-username", "admin1", "--admin-password", "Correct-Horse-7")
+    kind = ("--image", IMAGE, "--size", "Standard_D2s_v5", "--nics", "i", "--os-disk-size-gb", "30")
+    login = ("--admin-username", "boss", "--admin-password", "Correct-Horse-7")
     done = az.run("vm", "create", "--resource-group", group, "--name", "vm1", *kind, *login)
     assert done.returncode != 0
+    assert "smaller than the size of the corresponding disk" in done.stderr
     assert az("vm", "list", "--resource-group", group) == []
 
 

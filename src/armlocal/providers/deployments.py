@@ -48,7 +48,11 @@ async def put(call: Call) -> Reply:
     del deployment.properties["duration"]
 
     async def work() -> None:
-        await _make_all(call, template)
+        try:
+            await _make_all(call, template)
+        except ArmError as error:
+            deployment.properties["error"] = error.inner()
+            raise
         made = sorted(resource.id for resource in template.resources)
         deployment.properties.update(outputs=template.outputs, outputResources=[{"id": i} for i in made])
         deployment.properties["timestamp"] = call.world.timestamp()
