@@ -20,7 +20,7 @@ demo: $(RUN_READY)
 
 test: $(DEV_READY) lint
 	scripts/debian-tools
-	PATH="$(CURDIR)/.tools/bin:$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest -n $(WORKERS) --cov
+	PATH="$(CURDIR)/.tools/bin:$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov
 
 test-azcli: $(DEV_READY) $(AZCLI_READY)
 	ARMLOCAL_AZ="$(CURDIR)/$(AZCLI)/bin/az" $(BIN)/python -m pytest tests/azcli
