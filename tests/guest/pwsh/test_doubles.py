@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import subprocess
+import zipfile
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 
 from fixedvhd import FOOTER_SIZE, MIB, chunk_reader, read_footer, read_gpt
 from tests.guest.grammar import broken, declared, functions, parse
-from tests.guest.pwsh.cloud import Cloud
+from tests.guest.pwsh.cloud import Cloud, Stored, serving
 from tests.guest.pwsh.machine import AGENT, DOUBLES, Machine, guest_function, source
 from tests.guest.pwsh.table import change
 from tests.guest.pwsh.test_bytes import BUILD, FIT
@@ -84,3 +87,32 @@ def test_a_machine_can_be_set_up(tmp_path: Path) -> None:
     machine.seal()
     assert machine.values().problems() == []
     assert (tmp_path / "system/System32/chkdsk.exe").stat().st_mode & 0o111
+
+
+def test_the_double_of_azcopy_uploads_as_it_is_told(tmp_path: Path) -> None:
+    """The program out of its zip, with the arguments of the phase."""
+    with serving(Cloud()) as cloud:
+        Machine("pwsh", tmp_path / "guest.dll", tmp_path, cloud)
+        program = tmp_path / "azcopy.exe"
+        with zipfile.ZipFile(io.BytesIO(cloud.tools["azcopy"])) as archive:
+            program.write_bytes(archive.read("azcopy_10/azcopy.exe"))
+        program.chmod(0o755)
+        (tmp_path / "disk.vhd").write_bytes(b"x" * 1024)
+        words = ["copy", str(tmp_path / "disk.vhd"), f"{cloud.url}/vhdusb/old1.vhd?sig=x"]
+        more = ["--from-to=LocalBlob", "--blob-type=BlockBlob", "--check-length=true"]
+        said = subprocess.run([program, *words, *more], check=True, capture_output=True, text=True).stdout
+        assert json.loads(said)["MessageType"] == "Progress"
+        assert cloud.blobs["old1.vhd"] == Stored("BlockBlob", b"x" * 1024)
+        version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+        assert version.stdout == "azcopy version 10.32.8\n"
+
+
+def test_the_double_of_caddy_hashes_what_it_reads(tmp_path: Path) -> None:
+    cloud = Cloud()
+    Machine("pwsh", tmp_path / "guest.dll", tmp_path, cloud)
+    with zipfile.ZipFile(io.BytesIO(cloud.tools["caddy"])) as archive:
+        text = archive.read("caddy.exe").decode()
+    env = {"GUEST_WORLD": str(tmp_path / "world")}
+    command = ["sh", "-c", text, "caddy.exe", "hash-password"]
+    done = subprocess.run(command, input="word\n", env=env, check=True, capture_output=True, text=True)
+    assert done.stdout == "$2a$14$of-what-came-in\n"
