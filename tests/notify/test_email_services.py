@@ -51,6 +51,13 @@ def test_lost_passwords_are_told_as_lost(settings: Settings) -> None:
     assert "passwords are lost" not in text_of(completion_message(settings, MAIL))
 
 
+def test_a_block_blob_has_no_holes_to_leave_out(settings: Settings) -> None:
+    """Nothing is promised of a download that is not so."""
+    words = "leaves out what is empty"
+    assert words in Page(completion_message(settings, MAIL)).seen
+    assert words not in Page(completion_message(settings, dataclasses.replace(MAIL, holes=False))).seen
+
+
 def test_no_password_is_in_the_repr() -> None:
     """What is logged by mistake tells none."""
     assert "word-" not in repr(SERVED)

@@ -38,6 +38,7 @@ class CompletionMail:
         size: bytes of the VHD's file.
         sha256: of the whole file, in hexadecimal.
         addresses: the host of each service, by its name: `pin`, `drop`, `web`.
+        holes: whether the blob knows which of its parts are empty, so that a download leaves them out.
         services: of each service `on`, or why it is not served.
         passwords: of each user of the services that are on: secrets, and told nowhere else.
         durations: what each step is called and how many seconds it took, in order.
@@ -68,6 +69,7 @@ class CompletionMail:
     scheme: str = "gpt"
     leftovers: Sequence[Leftover] = ()
     to: Sequence[str] = ()
+    holes: bool = True
     services: Mapping[str, str] = field(default_factory=dict)
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 

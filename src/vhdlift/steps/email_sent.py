@@ -89,6 +89,7 @@ async def _mail(c: Context) -> CompletionMail:
         size=c.facts["artefact_size"],
         sha256=c.facts["sha256"],
         addresses={service: names.host(service) for service in SERVICES},
+        holes=c.run.spec.blob_type == "page",
         services=told,
         passwords=await _passwords(c, told),
         durations=[
