@@ -17,11 +17,11 @@ TAGS = {"vhdlift-run": RUN_ID}
 
 
 def answers(world: World, **view: Any) -> None:
-    """What is read: nothing, the command with its view, the command again before its deletion, nothing."""
+    """What is read: nothing twice, the command with its view, it again before its deletion, nothing."""
     body = {"id": COMMAND, "location": "uksouth", "tags": TAGS}
     there = Answer(body={**body, "properties": {"provisioningState": "Succeeded", "instanceView": view}})
     gone = Answer(404, arm_error("ResourceNotFound", "gone"))
-    world.shelf.on(f"GET {COMMAND}", gone, there, there, gone)
+    world.shelf.on(f"GET {COMMAND}", gone, gone, there, there, gone)
 
 
 async def run(world: World) -> Printed:
@@ -59,10 +59,16 @@ async def test_a_script_that_failed_is_an_error_and_is_removed(
     assert len(world.shelf.of("DELETE")) == 1
 
 
-async def test_somebody_elses_command_is_not_removed(world: World) -> None:
-    """A refusal to make it leaves what is there alone."""
+async def test_somebody_elses_command_is_left_alone(world: World) -> None:
+    """It is neither run again nor removed."""
     world.shelf.put(COMMAND, {"location": "uksouth", "tags": {}})
-    world.shelf.on(f"PUT {COMMAND}", Answer(409, arm_error("OperationNotAllowed", "the VM is not running")))
+    with pytest.raises(AzureRefused, match="was not made by this run"):
+        await run(world)
+    assert (world.shelf.of("PUT"), world.shelf.of("DELETE"), world.entered) == ([], [], [])
+
+
+async def test_a_vm_that_is_off_is_told(world: World) -> None:
+    refused = Answer(409, arm_error("OperationNotAllowed", "the VM is not running"))
+    world.shelf.on(f"PUT {COMMAND}", refused)
     with pytest.raises(AzureRefused, match="not running"):
         await run(world)
-    assert world.shelf.of("DELETE") == []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.mgmt.compute import models
 
-from vhdlift.azure.ownership import Resource, arm_id, delete_ours
+from vhdlift.azure.ownership import Resource, arm_id, delete_ours, made
 from vhdlift.azure.values import text
 from vhdlift.azure.waiting import asked, finished
 from vhdlift.errors import AzureRefused
@@ -49,14 +49,14 @@ async def run_on_vm(
         ledger: told the command's id before it is created.
 
     Raises:
-        AzureRefused: the script failed (code `ScriptFailed`), with what it said; or Azure's own refusal.
+        AzureRefused: the script failed (code `ScriptFailed`), with what it said; or a command of that name is
+            there that this run did not make (`NotOurs`); or Azure's own refusal.
         VhdliftError: what Azure answered, or that it did not answer in time.
     """
     command = command_of(azure, run, purpose)
     await delete_ours(azure, command, run.id)  # of a process that was killed: it would not be run again
-    await ledger(command.id)
     try:
-        await _start(azure, run, purpose, script, command)
+        await made(azure, command, run.id, ledger, partial(_create, azure, run, purpose, script, command))
         view = await _view(azure, command)
     finally:
         left = await delete_ours(azure, command, run.id)
@@ -78,7 +78,7 @@ def command_of(azure: Azure, run: Run, purpose: str) -> Resource:
     )
 
 
-async def _start(azure: Azure, run: Run, purpose: str, script: str, command: Resource) -> None:
+async def _create(azure: Azure, run: Run, purpose: str, script: str, command: Resource) -> Any:
     body = models.VirtualMachineRunCommand(
         {
             "location": run.spec.location,
@@ -86,7 +86,7 @@ async def _start(azure: Azure, run: Run, purpose: str, script: str, command: Res
             "properties": {"source": {"script": script}, "timeoutInSeconds": SECONDS},
         }
     )
-    await finished(
+    return await finished(
         azure.compute.virtual_machine_run_commands.begin_create_or_update,
         run.names.group,
         run.names.vm,
