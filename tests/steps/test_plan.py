@@ -49,7 +49,15 @@ def test_needs_stand_before_the_step() -> None:
 def test_every_step_has_its_file() -> None:
     """A step lies in the file of its name, and a file of a step is in the plan."""
     folder = Path(str(package.__file__)).parent
-    helpers = {"__init__", "base", "guest_report", "guest_silence", "guest_watch"}
+    helpers = {
+        "__init__",
+        "base",
+        "guest_log",
+        "guest_report",
+        "guest_silence",
+        "guest_watch",
+        "service_report",
+    }
     assert {path.stem for path in folder.glob("*.py")} - helpers == set(NAMES)
 
 
