@@ -152,7 +152,7 @@ async def test_gives_up_after_five_minutes_of_the_scale(resolvers: list[Resolver
         await check_ns_delegation_with_retries(DOMAIN, OURS, [r.name for r in resolvers], 0.002)
     assert "ns1.old.example" in late.value.sentence
     assert "ns1-08.azure-dns.com" in late.value.hint
-    assert resolvers[0].asked > 5
+    assert resolvers[0].asked > 1
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,16 @@ from vhdlift.steps import PROVISION
 
 # Record sets and what lies inside a storage account have no tags in Azure.
 TAGLESS = re.compile(r"/dnsZones/[^/]+/|/storageAccounts/[^/]+/|/subnets/|/securityRules/")
+ROOT = Path(__file__).parents[2]
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @pytest.fixture(scope="module")
 def done(shared_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalCloud, Tool, Said]:
-    """One completed run, looked at by all tests of this file."""
+    """One completed run with no other rights than the README's role; looked at by all tests of this file."""
     shared_cloud.reset()
+    role = json.loads((ROOT / "docs/role.json").read_text())
+    shared_cloud.control("rights", [{"actions": role["Actions"]}])
     tool = Tool(shared_cloud.env, tmp_path_factory.mktemp("whole"))
     said = tool.provision(VHDLIFT_ADMIN_PASSWORD="Sesame-Open-2026!")
     assert said.code == 0, said.err + said.out[-2000:]

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from vhdlift.azure.plainly import least
 from vhdlift.azure.waiting import asked
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ async def read_identity(azure: Azure) -> Identity:
         SignInNeeded: no credential works.
         VhdliftError: whoever issues tokens is out of reach.
     """
-    token = await asked(azure.token, what="signing in", kind="probe", scale=azure.scale)
+    token = await asked(azure.token, what="signing in", kind="probe", scale=least(azure.scale))
     return identity_of(token, azure.subscription_id)
 
 

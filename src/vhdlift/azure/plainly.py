@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _MOST_PAGES = 100
+# Below this a real network would not answer in time, however fast the stand-in's clock runs.
+_LEAST_SCALE = 0.1
+
+
+def least(scale: float) -> float:
+    """The scale of what a person waits for: fewer seconds than these no network needs."""
+    return max(scale, _LEAST_SCALE)
 
 
 async def plain(azure: Azure, path: str, version: str, *, what: str, body: Json | None = None) -> Json:
@@ -41,7 +48,7 @@ async def plain(azure: Azure, path: str, version: str, *, what: str, body: Json 
         answer: Json = response.json()
         return answer
 
-    return await asked(once, what=what, kind="probe", scale=azure.scale)
+    return await asked(once, what=what, kind="probe", scale=least(azure.scale))
 
 
 async def plain_list(azure: Azure, path: str, version: str, *, what: str) -> list[Json]:
@@ -70,4 +77,4 @@ async def _page(azure: Azure, link: str, what: str) -> Json:
         answer: Json = response.json()
         return answer
 
-    return await asked(once, what=what, kind="probe", scale=azure.scale)
+    return await asked(once, what=what, kind="probe", scale=least(azure.scale))

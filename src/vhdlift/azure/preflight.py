@@ -28,7 +28,7 @@ from vhdlift.azure.power import read_vm
 from vhdlift.azure.scene import Scene
 from vhdlift.azure.sizes import no_price
 from vhdlift.azure.together import together
-from vhdlift.errors import AzureRefused, NotAllowed, PreflightFailed, SignInNeeded, VhdliftError
+from vhdlift.errors import AzureRefused, NotAllowed, PreflightFailed, SignInNeeded, TookTooLong, VhdliftError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -65,7 +65,7 @@ async def complete_spec(settings: Settings) -> Spec:
         try:
             await preflight_account.knock(azure, settings.source_resource_group)
             vm = await read_vm(azure, settings.source_resource_group, settings.source_vm)
-        except AzureRefused as refusal:
+        except (AzureRefused, TookTooLong) as refusal:
             group, name = settings.source_resource_group, settings.source_vm
             problem = _away(refusal) or preflight_source.missing(group, name, refusal)
             raise PreflightFailed([problem.to_json()]) from refusal
@@ -119,14 +119,13 @@ async def look(
 
 async def _azure(scene: Scene) -> Report:
     """Two small questions first: without a token, or a network, every other answer would be the same."""
-    identity = None
     try:
         identity = await read_identity(scene.azure)
         knocked = await preflight_account.knock(scene.azure, scene.spec.resource_group)
-    except AzureRefused as refusal:
+    except (AzureRefused, TookTooLong) as refusal:
         if (problem := _away(refusal)) is None:
             raise
-        return Report(identity, [problem])
+        return Report(None, [problem])
     scene.identity, scene.group_exists = identity, knocked.group_exists
     answers = await together(*(_answered(about, one) for about, one in _looks(scene)))
     found = [finding for answer in answers for finding in answer]
@@ -154,9 +153,9 @@ async def _outside(one: Look) -> Report:
     return Report(None, await one())
 
 
-def _away(refusal: AzureRefused) -> Finding | None:
+def _away(refusal: VhdliftError) -> Finding | None:
     """The one thing to say when Azure cannot be reached."""
-    if refusal.code != NO_CONNECTION:
+    if isinstance(refusal, AzureRefused) and refusal.code != NO_CONNECTION:
         return None
     return Finding("not-reached", "error", refusal.sentence, "signing in", "az cloud show --output table")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure.findings import Finding, Severity
 from vhdlift.azure.patience import date_of
+from vhdlift.azure.plainly import least
 from vhdlift.azure.together import together
 from vhdlift.azure.waiting import asked
 from vhdlift.errors import NotAllowed
@@ -55,7 +56,9 @@ async def knock(azure: Azure, group: str) -> Knock:
     check = azure.resources.resource_groups.check_existence
     what = f"looking for the resource group {group}"
     try:
-        there = await asked(check, group, raw_response_hook=keep, what=what, kind="probe", scale=azure.scale)
+        there = await asked(
+            check, group, raw_response_hook=keep, what=what, kind="probe", scale=least(azure.scale)
+        )
     except NotAllowed:
         there = False
     now, theirs = datetime.now(UTC), date_of(dates[-1]) if dates and dates[-1] else None

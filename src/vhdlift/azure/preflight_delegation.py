@@ -30,7 +30,8 @@ async def look(scene: Scene) -> list[Finding]:
     seen = await check_ns_delegation(scene.spec.domain, servers, scene.resolvers)
     if seen.complete:
         return []
-    severity: Severity = "warning" if seen.sent_right else "error"
+    # A resolver that lags behind may have caught up by then, and one that is silent says nothing.
+    severity: Severity = "warning" if seen.sent_right and (seen.parent or not seen.found) else "error"
     group = dns.group_of(str(zone.id))
     command = (
         f"az network dns zone show --resource-group {group} --name {scene.spec.domain} --query nameServers"

@@ -10,7 +10,7 @@ from vhdlift.azure.findings import Finding
 from vhdlift.azure.source import disk_bytes, os_disk_id, read_os_disk, refusals
 from vhdlift.azure.storage import sas_suffices
 from vhdlift.azure.values import same_location, text
-from vhdlift.errors import AzureRefused
+from vhdlift.errors import AzureRefused, VhdliftError
 
 if TYPE_CHECKING:
     from vhdlift.azure.scene import Scene
@@ -35,10 +35,10 @@ async def questions(scene: Scene) -> list[Finding]:
     return [*told, *_access(spec, disk), *_sizes(spec, disk_bytes(disk))] if disk else told
 
 
-def missing(group: str, name: str, refusal: AzureRefused) -> Finding:
+def missing(group: str, name: str, refusal: VhdliftError) -> Finding:
     """The source VM could not be read; any other answer than 404 is told as it came."""
     about = f"the source VM {name} in {group}"
-    if refusal.status != _NOT_FOUND:
+    if not isinstance(refusal, AzureRefused) or refusal.status != _NOT_FOUND:
         return Finding("source-vm", "error", refusal.sentence, about, refusal.hint)
     message = f"There is no VM {name} in the resource group {group}."
     return Finding("source-vm-missing", "error", message, about, "az vm list --output table")
