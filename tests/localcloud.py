@@ -81,9 +81,16 @@ class LocalCloud:
         self._client.post("/_control/reset").raise_for_status()
 
     def webhooks(self) -> list[dict[str, Any]]:
-        """The bodies of all webhook posts about runs that the tool itself sent, in order of arrival."""
-        rows = [row["body"] for row in self.posts()]
-        return [row for row in rows if row["details"].get("reporter") != "guest" and row["run_id"]]
+        """The bodies of all webhook posts that the tool itself sent for a run, in order of arrival.
+
+        As a receiver keeps them: a post that was repeated, because its answer came too late, is one.
+        """
+        first: dict[str, dict[str, Any]] = {}
+        for row in self.posts():
+            body = row["body"]
+            if body["details"].get("reporter") != "guest" and body["run_id"]:
+                first.setdefault(str(row["headers"]["webhook-id"]), body)
+        return list(first.values())
 
     def posts(self) -> list[dict[str, Any]]:
         """All posts to the webhook, as they came."""

@@ -104,7 +104,7 @@ def test_what_was_borrowed_is_given_back(cloud: LocalCloud, tool: Tool) -> None:
     nsg = f"{NETWORK}/networkSecurityGroups/lab1-nsg"
     cloud.put(nsg, "2024-05-01", {"location": "uksouth", "properties": {"securityRules": []}})
     before = ids(cloud)
-    run_id = kept(cloud, tool, "--resource-group", "shared")
+    run_id = kept(cloud, tool, "--force", "--resource-group", "shared")
     assert len(rules(cloud, nsg)) == 2
     said = tool.run("cleanup", "--run-id", run_id, "--yes", "--json")
     assert (said.code, said.result["leftovers"]) == (0, [])

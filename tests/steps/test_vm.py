@@ -151,7 +151,7 @@ async def test_refused_size_comes_with_others_that_fit(world: World, code: str, 
     with pytest.raises(AzureRefused) as refused:
         await VmCreated().do(world.with_facts(**NIC))
     assert refused.value.code == code
-    assert refused.value.hint.startswith("The nearest sizes that fit: Standard_D4as_v5 (4 vCPU, 16 GiB)")
+    assert refused.value.hint.startswith("The nearest sizes that fit: Standard_D4as_v5 (4 vCPU, 16 GiB")
 
 
 @pytest.fixture

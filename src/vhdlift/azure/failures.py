@@ -127,6 +127,8 @@ def translated(error: Exception, what: str) -> VhdliftError:
     Returns:
         SignInNeeded, NotAllowed or AzureRefused; its sentence ends with the innermost code in brackets.
     """
+    if isinstance(error, AnswerTooLargeError):
+        return AzureRefused(f"{what}: {_first_line(str(error))}", UNREADABLE, 0, _BETWEEN)
     if not isinstance(error, AzureError) or _is_undecodable(error):
         return _unreadable(error, what)
     if isinstance(error, OperationGoneError):
