@@ -13,7 +13,7 @@ AZCLI_READY := $(AZCLI)/.ready-$(shell cksum < requirements/azcli.txt | cut -d' 
 WORKERS := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 DEV_READY := $(VENV)/.dev-$(shell cksum < requirements/dev.txt | cut -d' ' -f1)
 
-.PHONY: demo test test-azcli lint torture bench docs lock clean
+.PHONY: demo test test-azcli lint torture crowd bench docs lock clean
 
 demo: $(RUN_READY)
 	$(BIN)/vhdlift rehearse
@@ -34,6 +34,9 @@ lint: $(DEV_READY)
 
 torture: $(DEV_READY)
 	$(BIN)/python -m tests.torture $(ARGS)
+
+crowd: $(DEV_READY)
+	$(BIN)/python -m tests.crowd $(ARGS)
 
 bench: $(DEV_READY)
 	$(BIN)/python -m bench

@@ -68,6 +68,24 @@ async def test_a_fault_can_go_off_every_time(lab: Machines, nth: Any) -> None:
     assert (await _put_ip(lab)).status_code == 201
 
 
+async def test_a_fault_can_be_left_to_chance(lab: Machines) -> None:
+    """About so many of the requests are struck, and the same ones again for the same seed."""
+    struck: list[list[int]] = []
+    for seed in (7, 7, 8):
+        await lab.arm.http.delete("/_control/faults")
+        await _fault(lab, "* *", "error", status=503, chance=0.3, seed=seed, resource="/lab-source-ip")
+        path = lab.arm.id("lab", "Microsoft.Network/publicIPAddresses/lab-source-ip")
+        struck.append([(await lab.arm.http.get(path)).status_code for _ in range(60)])
+    assert struck[0] == struck[1] != struck[2]
+    assert all(6 <= answers.count(503) <= 32 for answers in struck)
+
+
+async def test_a_chance_is_no_more_than_one(lab: Machines) -> None:
+    answer = await _fault(lab, "* *", "error", chance=2)
+    assert answer.status_code == 400
+    assert "chance" in answer.json()["error"]
+
+
 async def test_a_fault_can_be_for_one_resource_alone(lab: Machines) -> None:
     await _fault(lab, PUT_IP, "error", resource="/IP2")
     assert [(await _put_ip(lab, name)).status_code for name in ("ip1", "ip2")] == [201, 500]

@@ -32,5 +32,11 @@ def faults(chance: float, seed: int) -> list[dict[str, Any]]:
         {**place, **kind, **share, "seed": 1000 * seed + 100 * at + number}
         for at, place in enumerate(places)
         for number, kind in enumerate(_KINDS)
-        if at == 0 or kind["kind"] != "vanish"
+        if at == 0 or _can_be(kind, place["operation"])
     ]
+
+
+def _can_be(kind: dict[str, Any], operation: str) -> bool:
+    """No operation begins there; and whoever answers a post with 200 has taken it, whatever it says."""
+    took_it = operation == _POSTS and kind.get("status") == 200
+    return kind["kind"] != "vanish" and not took_it
