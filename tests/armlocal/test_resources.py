@@ -88,7 +88,7 @@ async def test_a_group_that_cannot_be_is_refused(
 
 async def test_a_group_goes_in_the_background_with_all_that_is_in_it(arm: Arm) -> None:
     await fill(arm)
-    arm.world.scale = 0.02
+    arm.world.scale = 0.1
     going = await arm.http.delete(group_path(arm))
     assert (going.status_code, going.content) == (202, b"")
     assert "azure-asyncoperation" not in going.headers

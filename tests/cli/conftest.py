@@ -60,7 +60,7 @@ def vhdlift(environment: dict[str, str], tmp_path: Path) -> Command:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         return Transcript(done.returncode, done.stdout, done.stderr)

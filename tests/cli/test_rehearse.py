@@ -83,7 +83,7 @@ def test_a_run_in_the_background_is_watched_and_cleaned_up(azure: dict[str, str]
 def test_ctrl_c_ends_a_rehearsal_and_its_stand_in(environment: dict[str, str], tmp_path: Path) -> None:
     """An interrupted rehearsal says so, with 130, and leaves no process behind."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "vhdlift", "rehearse", "--dir", "here"],
+        [sys.executable, "-m", "vhdlift", "rehearse", "--dir", "alone"],
         env=environment,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -99,4 +99,4 @@ def test_ctrl_c_ends_a_rehearsal_and_its_stand_in(environment: dict[str, str], t
     commands = [
         file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if os.access(file, os.R_OK)
     ]
-    assert not any(str(tmp_path).encode() in command or b"--dir\0here\0" in command for command in commands)
+    assert not any(str(tmp_path).encode() in command or b"--dir\0alone\0" in command for command in commands)
