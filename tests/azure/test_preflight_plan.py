@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +33,12 @@ LOCATION = {"location": "uksouth"}
 
 def gone(lab: Lab) -> None:
     lab.given["source_vm"] = "nobody"
+
+
+def refused(lab: Lab) -> None:
+    lab.given["location"] = "uksouth"
+    said: dict[str, Any] = {"status": 400, "code": "TestFault", "message": "The test said no.", "nth": 0}
+    lab.cloud.fault("GET Microsoft.Compute/virtualMachines", resource="lab-source", **said)
 
 
 def encrypted(lab: Lab) -> None:
@@ -114,6 +122,7 @@ def no_receiver(lab: Lab) -> None:
 ADDRESS = {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
 STATES: dict[str, tuple[Callable[[Lab], object], str, str, str, str]] = {
     "no source": (gone, "source-vm-missing", "error", "no VM nobody", "az vm list"),
+    "source refused": (refused, "source-vm", "error", "The test said no", "az vm show"),
     "encrypted": (encrypted, "source-vm-unfit", "error", "Azure Disk Encryption", "az vm show"),
     "closed": (closed, "source-export-closed", "warning", "networkAccessPolicy DenyAll", "az disk update"),
     "elsewhere": (elsewhere, "location-differs", "notice", "crosses regions", "--location uksouth"),
@@ -197,6 +206,29 @@ def test_alternatives_have_their_price(lab: Lab) -> None:
     """Where the price table knows the size."""
     lab.given["vm_size"] = "Standard_D4s_v9"
     assert "USD/h)" in lab.only().message
+
+
+class Moody(socketserver.StreamRequestHandler):
+    """A mail server that greets everybody and then wants nothing of them."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 mail.example\r\n")
+        for line in self.rfile:
+            greeted = line[:4].upper() == b"EHLO"
+            self.wfile.write(b"250 mail.example\r\n" if greeted else b"451 4.3.0 Not today\r\n")
+
+
+def test_mail_server_that_is_there_and_will_not_work(lab: Lab) -> None:
+    """Its own words are told."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Moody) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = str(server.server_address[1])
+        lab.env.update(SMTP_HOST="127.0.0.1", SMTP_PORT=port, SMTP_USERNAME="", SMTP_PASSWORD="")
+        finding = lab.only()
+        server.shutdown()
+    assert (finding.code, finding.severity) == ("smtp-refused", "warning")
+    assert "Not today" in finding.message
+    assert "SMTP" in finding.command
 
 
 def test_port_25_is_said_to_be_blocked_by_azure(lab: Lab) -> None:

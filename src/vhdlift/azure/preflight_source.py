@@ -39,7 +39,8 @@ def missing(group: str, name: str, refusal: VhdliftError) -> Finding:
     """The source VM could not be read; any other answer than 404 is told as it came."""
     about = f"the source VM {name} in {group}"
     if not isinstance(refusal, AzureRefused) or refusal.status != _NOT_FOUND:
-        return Finding("source-vm", "error", refusal.sentence, about, refusal.hint)
+        mends = refusal.hint or f"az vm show --resource-group {group} --name {name}"
+        return Finding("source-vm", "error", refusal.sentence, about, mends)
     message = f"There is no VM {name} in the resource group {group}."
     return Finding("source-vm-missing", "error", message, about, "az vm list --output table")
 
