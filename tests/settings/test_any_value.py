@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.steps.conftest import spec
@@ -57,8 +57,9 @@ REFUSABLE = (
 )
 
 
+@example(name="vm_name", value="xn--abc")
 @given(name=st.sampled_from(OPEN), value=values)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_any_value_is_taken_or_refused_in_words(name: str, value: Any) -> None:
     """A problem names the setting, fits on a few lines and holds nothing that a terminal would obey."""
     try:
@@ -69,6 +70,7 @@ def test_any_value_is_taken_or_refused_in_words(name: str, value: Any) -> None:
             assert len(problem) < 1000
 
 
+@example(name="usb_gb", value="10")
 @given(name=st.sampled_from(OPEN), value=texts)
 @settings(max_examples=300)
 def test_what_is_taken_is_the_same_for_a_child_process(name: str, value: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fixedvhd import stick_gib
 from vhdlift.model import NEVER
 from vhdlift.options import BY_NAME
-from vhdlift.settings import addresses, guest_rules, rules, values
+from vhdlift.settings import addresses, guest_rules, net_rules, rules, values
 from vhdlift.tools import OPTIONAL, TOOLS
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ def _from_vm_name(given: Mapping[str, Any]) -> dict[str, Any]:
         name = rules.computer_name(str(given.get("vm_name", "")))
     except ValueError:
         return {}
-    return {"resource_group": f"{name}-rg", "subdomain": name.lower()}
+    found = {"resource_group": f"{name}-rg"}
+    with suppress(ValueError):  # such as a name with two hyphens where punycode has them
+        found["subdomain"] = net_rules.subdomain(name.lower())
+    return found
 
 
 def _from_choices(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +102,8 @@ def _expiry(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def disagreements(given: Mapping[str, Any]) -> Iterator[str]:
     """What one setting says otherwise than another one that is given beside it."""
-    if given.get("usb_gb") is not None and given.get("target_size_gib") is not None:
+    of_stick, size = _stick(given).get("target_size_gib"), given.get("target_size_gib")
+    if None not in (of_stick, size) and str(of_stick) != str(size):
         yield f"{_title('usb_gb')} and {_title('target_size_gib')} must not both be given: one size is enough"
     for name, said in _from_resource_id(given).items():
         own = given.get(name)
@@ -129,6 +134,11 @@ def _two_machines(s: Settings) -> Iterator[str]:
     ours = (s.vm_name or "").lower(), (s.resource_group or "").lower()
     if s.vm_name and ours == ((s.source_vm or "").lower(), (s.source_resource_group or "").lower()):
         yield f"{_title('vm_name')} must not be the source VM itself: the new VM is made beside it"
+
+
+def _no_subdomain(s: Settings) -> Iterator[str]:
+    if s.vm_name and s.subdomain is None:
+        yield f"{_title('subdomain')} must be given: {s.vm_name} cannot be a name below the domain"
 
 
 def _user_is_machine(s: Settings) -> Iterator[str]:
@@ -194,6 +204,7 @@ _CHECKS: Mapping[str, Callable[[Settings], Iterator[str]]] = {
     "admin_username vm_name": _user_is_machine,
     "admin_password admin_username": _password_with_user,
     "domain subdomain": _long_names,
+    "vm_name subdomain": _no_subdomain,
     "expires_after_days link_days": _expired_link,
     "cloud arm_endpoint": _custom_cloud,
     " ".join(f"{tool}_url {tool}_sha256" for tool in (*TOOLS, *OPTIONAL)): _tools,
