@@ -26,7 +26,7 @@ def test_a_guest_that_gave_up_is_looked_at_and_tries_again(cloud: LocalCloud, to
     cloud.control("guest", [{"phase": "shrink", "kind": "fail", "message": "the disk is full"}])
     failed = tool.provision("--on-failure", "keep")
     assert failed.code == 1
-    error = next(body["details"]["error"] for body in cloud.webhooks() if body["status"] == "failed")
+    error = failed.result["reason"]
     assert "gave up in the phase shrink: the disk is full" in error
     assert "The end of its log:" in error
     assert "shrink failed: the disk is full" in error
