@@ -15,7 +15,8 @@ def give_back_what_is_freed() -> None:
     """Let threads share one pool of memory, and give its unused end back at once.
 
     By itself glibc gives every few threads a pool of their own and keeps what was freed in it (mallopt(3)):
-    3 % of what a run takes. Other C libraries know no such setting, and nothing is done.
+    3 % of what a run takes. Other C libraries know no such setting, and nothing is done. It is for a process
+    of our own: a program that uses this library keeps its own settings.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_option is not None:

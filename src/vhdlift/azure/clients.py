@@ -16,7 +16,6 @@ from vhdlift.azure.retries import ServiceRetryPolicy
 from vhdlift.azure.signin import RenewingTokenPolicy, credential_for
 from vhdlift.azure.transport import OneHostPolicy, SharedTransport, SignInTransport, connections
 from vhdlift.errors import UsageError
-from vhdlift.memory import give_back_what_is_freed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -205,7 +204,6 @@ async def open_clients(settings: Settings, read_seconds: float | None = None) ->
     if not settings.subscription_id:
         raise UsageError(["AZURE_SUBSCRIPTION_ID: no subscription is named"])
     cloud = _cloud(settings)
-    give_back_what_is_freed()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(connections(settings, cloud.arm, read_seconds))
         transport = SharedTransport(pool)

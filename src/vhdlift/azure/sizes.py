@@ -26,8 +26,8 @@ _REASONS = {
     "QuotaId": "the kind of this subscription does not include it",
 }
 
-# Nested virtualization by Microsoft's pages of the size series: lines without it, and for others the last
-# version without it.
+# Nested virtualization, for a notice only: lines without it, and for others the last version without it. Not
+# compared with Microsoft's pages of the size series, which are what decides.
 _NEVER_NESTS = frozenset({"A", "DC", "EC", "G", "GS", "H", "NC", "ND", "NP", "NV"})
 _NESTS_AFTER = {"B": 1, "D": 2, "DS": 2, "F": 1, "L": 1}
 

@@ -13,6 +13,7 @@ import typer
 from vhdlift import __version__
 from vhdlift.cli.group import LazyGroup
 from vhdlift.errors import ExitCode, VhdliftError
+from vhdlift.memory import give_back_what_is_freed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ def vhdlift(
 
 def main() -> None:
     """The entry point of the console script."""
+    give_back_what_is_freed()
     signal.signal(signal.SIGTERM, _like_interrupt)
     code = run(sys.argv[1:])
     if code == ExitCode.INTERRUPTED:

@@ -7,6 +7,7 @@ import sys
 import traceback
 
 from vhdlift.errors import ExitCode, VhdliftError
+from vhdlift.memory import give_back_what_is_freed
 from vhdlift.redaction import redact
 
 
@@ -15,6 +16,7 @@ def main(run_id: str) -> int:
     from vhdlift.engine import api  # noqa: PLC0415
     from vhdlift.settings import load_settings  # noqa: PLC0415
 
+    give_back_what_is_freed()
     try:
         outcome = asyncio.run(api.serve(load_settings({}), run_id))
     except VhdliftError as error:
