@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tests.e2e.tool import Said, Tool
 from tests.localcloud import LocalCloud
+from tests.prepared import Command
 
 PATIENCE_SECONDS = 90.0
 
@@ -22,9 +22,9 @@ def until(condition: Callable[[], Any]) -> None:
         time.sleep(0.05)
 
 
-def ended(process: subprocess.Popen[str]) -> Said:
+def ended(process: Command) -> Said:
     out, err = process.communicate(timeout=120)
-    return Said(process.returncode, out, err)
+    return Said(process.wait(), out, err)
 
 
 def told(cloud: LocalCloud, step: str, state: str) -> bool:

@@ -34,7 +34,8 @@ def done(shared_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> 
     role = json.loads((ROOT / "docs/role.json").read_text())
     shared_cloud.control("rights", [{"actions": role["Actions"]}])
     tool = Tool(shared_cloud.env, tmp_path_factory.mktemp("whole"))
-    said = tool.provision(VHDLIFT_ADMIN_PASSWORD="Sesame-Open-2026!")
+    words = ("provision", "--json", "--vm-name", "lab1")
+    said = tool.run_afresh(*words, VHDLIFT_ADMIN_PASSWORD="Sesame-Open-2026!")
     assert said.code == 0, said.err + said.out[-2000:]
     return shared_cloud, tool, said
 

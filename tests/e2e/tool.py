@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.prepared import Command
+
 LONGEST_SECONDS = 240
 
 
@@ -39,6 +41,7 @@ class Tool:
     def __init__(self, env: Mapping[str, str], folder: Path) -> None:
         self.folder = folder
         self.state = folder / "state"
+        self._count = 0
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("VHDLIFT_", "AZURE_", "SMTP_"))},
             **env,
@@ -47,17 +50,26 @@ class Tool:
             "PYTHONFAULTHANDLER": "1",
         }
 
-    def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **env: str) -> Command:
         """Start a command and return at once."""
-        return subprocess.Popen(
+        said = self.folder / "said"
+        said.mkdir(exist_ok=True)
+        self._count += 1
+        return Command(words, {**self.env, **env}, self.folder, said / str(self._count))
+
+    def run_afresh(self, *words: str, **env: str) -> Said:
+        """Run the command as a user's shell does: in a process that has nothing imported yet."""
+        done = subprocess.run(
             [sys.executable, "-m", "vhdlift", *words],
             cwd=self.folder,
             env={**self.env, **env},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
+            timeout=LONGEST_SECONDS,
+            check=False,
         )
+        return Said(done.returncode, done.stdout, done.stderr)
 
     def run(self, *words: str, **env: str) -> Said:
         """Run a command to its end."""
@@ -68,7 +80,7 @@ class Tool:
             process.send_signal(signal.SIGABRT)
             out, err = process.communicate()
             raise AssertionError(f"{words[0]} did not end; it said:\n{out[-2000:]}\n{err[-8000:]}") from None
-        return Said(process.returncode, out, err)
+        return Said(process.wait(), out, err)
 
     def provision(self, *words: str, vm_name: str = "lab1", **env: str) -> Said:
         """`vhdlift provision --json` for a target VM of this name."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from typing import Any
 
 from tests.e2e.tool import Tool
 from tests.localcloud import LocalCloud, ndjson, serving
+from tests.prepared import Command
 from tests.torture.databases import Databases
 
 LONGEST_SECONDS = 240.0
@@ -36,33 +35,20 @@ class Hung(Exception):
 
 
 class Victim:
-    """One running command in a process group of its own."""
+    """One running command."""
 
-    def __init__(self, tool: Tool, words: tuple[str, ...], number: int) -> None:
-        self.words = words
-        self._out = tool.folder / f"{number}.out"
-        self._err = tool.folder / f"{number}.err"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "vhdlift", *words],
-                cwd=tool.folder,
-                # What is killed has no measurement to hand over, and is quicker without one.
-                env={k: v for k, v in tool.env.items() if not k.startswith("COVERAGE_")},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+    def __init__(self, command: Command) -> None:
+        self._command = command
         self._began = time.monotonic()
 
     @property
     def ended(self) -> bool:
         """Whether it is over."""
-        return self._process.poll() is not None
+        return self._command.poll() is not None
 
     def lines(self) -> list[dict[str, Any]]:
         """What it has said so far: the JSON lines that are whole."""
-        whole = self._out.read_text(errors="replace").rpartition("\n")[0]
+        whole = self._command.output()[0].rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
     def run_id(self) -> str | None:
@@ -71,12 +57,12 @@ class Victim:
 
     def errors(self) -> str:
         """The end of what it wrote to stderr."""
-        return self._err.read_text(errors="replace")[-3000:]
+        return self._command.output()[1][-3000:]
 
     def kill(self) -> None:
         """SIGKILL to all of it."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._command.kill()
+        self._command.wait()
 
     def wait_for(self, condition: Callable[[], Any]) -> bool:
         """Wait until the condition holds; False when the command ended without.
@@ -99,14 +85,14 @@ class Victim:
             Hung: it did not end.
         """
         try:
-            return self._process.wait(LONGEST_SECONDS)
+            return self._command.wait(LONGEST_SECONDS)
         except subprocess.TimeoutExpired:
             raise self._hung() from None
 
     def _hung(self) -> Hung:
-        os.killpg(self._process.pid, signal.SIGABRT)
-        self._process.wait()
-        return Hung(f"`vhdlift {' '.join(self.words)}` did not end: {self.errors()}")
+        self._command.send_signal(signal.SIGABRT)
+        self._command.wait()
+        return Hung(f"`vhdlift {' '.join(self._command.words)}` did not end: {self.errors()}")
 
 
 class Stage:
@@ -116,8 +102,7 @@ class Stage:
         self.cloud = cloud
         self._folder = folder
         self._databases = databases
-        self._count = 0
-        self.tool = Tool(cloud.env, folder)
+        self.tool = _unmeasured(Tool(cloud.env, folder))
 
     @contextmanager
     def scene(self) -> Iterator[None]:
@@ -127,7 +112,7 @@ class Stage:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         with self._databases.one() as env:
-            self.tool = Tool({**self.cloud.env, **env}, folder)
+            self.tool = _unmeasured(Tool({**self.cloud.env, **env}, folder))
             try:
                 yield
             finally:
@@ -136,8 +121,7 @@ class Stage:
 
     def start(self, *words: str) -> Victim:
         """Start `vhdlift` with these words."""
-        self._count += 1
-        return Victim(self.tool, words, self._count)
+        return Victim(self.tool.start(*words))
 
     def provision(self) -> Victim:
         """Start the whole job."""
@@ -181,6 +165,12 @@ class Stage:
         rows = ndjson(self.cloud.folder / "webhooks.ndjson")
         own = [r for r in rows if r["body"]["details"].get("reporter") != "guest" and r["body"]["run_id"]]
         return [(str(row["headers"].get("webhook-id")), row["body"]) for row in own]
+
+
+def _unmeasured(tool: Tool) -> Tool:
+    """What is killed has no measurement to hand over, and is quicker without one."""
+    tool.env = {name: value for name, value in tool.env.items() if not name.startswith("COVERAGE_")}
+    return tool
 
 
 @contextmanager

@@ -23,7 +23,8 @@ def render(name: str, values: Mapping[str, Any]) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        # In a list: to tell a path from a list, Python would look through every class of Azure's SDKs.
+        loader=FileSystemLoader([Path(__file__).parent]),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
