@@ -1,21 +1,23 @@
-"""The real entry point in a process of its own, and runs to look at."""
+"""The command in a process of its own, and runs to look at."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests import prepared
 from vhdlift.engine.api import new_run
 from vhdlift.engine.store import Store, now
 from vhdlift.model import Event, Run, Spec, State
 from vhdlift.settings import Settings
 
+LONGEST_SECONDS = 240.0
+# How a measurement of coverage is handed down.
+MEASURED = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 PLAN = [{"name": "first", "needs": []}, {"name": "second", "needs": ["first"]}]
 
 
@@ -40,30 +42,22 @@ def state_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(state_dir: Path) -> dict[str, str]:
     """An environment in which no setting of the developer's own is left."""
-    kept = {
-        name: os.environ[name]
-        for name in ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START")
-        if name in os.environ
-    }
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", *MEASURED) if name in os.environ}
     return {**kept, "VHDLIFT_STATE_DIR": str(state_dir), "VHDLIFT_TIME_SCALE": "0.02", "PYTHONUTF8": "1"}
 
 
 @pytest.fixture
-def vhdlift(environment: dict[str, str], tmp_path: Path) -> Command:
+def vhdlift(environment: dict[str, str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Run `vhdlift` with these arguments in an empty directory."""
+    said = tmp_path_factory.mktemp("said")
+    count = 0
 
     def command(*args: str, env: Mapping[str, str] | None = None) -> Transcript:
-        done = subprocess.run(
-            [sys.executable, "-m", "vhdlift", *args],
-            env={**environment, **(env or {})},
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        return Transcript(done.returncode, done.stdout, done.stderr)
+        nonlocal count
+        count += 1
+        asked = prepared.Command(args, {**environment, **(env or {})}, tmp_path, said / str(count))
+        out, err = asked.communicate(LONGEST_SECONDS)
+        return Transcript(asked.wait(), out, err)
 
     return command
 

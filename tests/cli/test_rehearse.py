@@ -1,4 +1,4 @@
-"""The whole job through the real entry point, against the stand-in, as a person does it."""
+"""The rehearsal: the whole job against a stand-in that the command itself starts and ends."""
 
 from __future__ import annotations
 
@@ -8,27 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Command
 from vhdlift.cli.machinery import current_plan
-from vhdlift.cli.standin import exports, isolated, standin
 
 pytestmark = pytest.mark.slow
-SCALE = 0.02
-
-
-@pytest.fixture
-def azure(environment: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A stand-in, and the environment that leads to it."""
-    (tmp_path / "azure").mkdir()
-    with standin(tmp_path / "azure", SCALE):
-        theirs = exports((tmp_path / "azure" / "env").read_text())
-        own = {"VHDLIFT_VM_NAME": "lab1", "VHDLIFT_STATE_DIR": environment["VHDLIFT_STATE_DIR"]}
-        yield {**isolated(environment, theirs), **own}
 
 
 def test_a_rehearsal_does_every_step_and_hands_over_the_vhd(vhdlift: Command, tmp_path: Path) -> None:
@@ -43,42 +30,6 @@ def test_a_rehearsal_does_every_step_and_hands_over_the_vhd(vhdlift: Command, tm
     assert result["facts"]["sha256"] == hashlib.sha256((tmp_path / "out.vhd").read_bytes()).hexdigest()
     for path in (rehearsal["webhooks"], rehearsal["requests"], *rehearsal["mail"]):
         assert (tmp_path / path).stat().st_size > 0
-
-
-def test_an_interrupted_run_is_resumed_and_completes(
-    azure: dict[str, str], vhdlift: Command, tmp_path: Path
-) -> None:
-    """After Ctrl-C in the middle, `resume` goes on where the run was and completes it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vhdlift", "provision"],
-        env=azure,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert any("vm_created" in line for line in process.stdout)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert (process.returncode, "Traceback" in err) == (130, False)
-    run_id = err.split("`vhdlift resume ")[1].split("`")[0]
-    resumed = vhdlift("resume", run_id, env=azure)
-    assert resumed.code == 0
-    assert "  done      completed" in resumed.out
-    assert "  done      source_inspected" not in resumed.out  # told before
-
-
-def test_a_run_in_the_background_is_watched_and_cleaned_up(azure: dict[str, str], vhdlift: Command) -> None:
-    """`--no-wait` prints the id, `watch` follows the run to its end, `cleanup` removes all it made."""
-    started = vhdlift("provision", "--no-wait", env=azure)
-    assert started.code == 0
-    run_id = started.out.strip()
-    assert vhdlift("watch", run_id, env=azure).code == 0
-    cleaned = vhdlift("cleanup", run_id, "--json", env=azure)
-    *events, result = [json.loads(line) for line in cleaned.out.splitlines()]
-    assert (cleaned.code, result["exit_code"], result["leftovers"]) == (0, 0, [])
-    assert {one["state"] for one in events} <= {"undone", "failed"}
 
 
 def test_ctrl_c_ends_a_rehearsal_and_its_stand_in(environment: dict[str, str], tmp_path: Path) -> None:

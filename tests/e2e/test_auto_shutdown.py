@@ -10,8 +10,11 @@ SCHEDULE = "resourceGroups/lab1-rg/providers/Microsoft.DevTestLab/schedules/shut
 
 def test_an_asked_for_shutdown_is_scheduled_tagged_and_undone(cloud: LocalCloud, tool: Tool) -> None:
     before = cloud.left()
-    said = tool.provision("--auto-shutdown", "19:00")
-    assert said.code == 0
+    cloud.fault(
+        "PUT Microsoft.Compute/virtualMachines/extensions", status=400, code="TestFault", message="No."
+    )
+    said = tool.provision("--auto-shutdown", "19:00", "--on-failure", "keep")
+    assert said.code == 1
     schedule = cloud.arm("GET", SCHEDULE, "2018-09-15").json()
     assert schedule["properties"]["dailyRecurrence"]["time"] == "1900"
     assert schedule["tags"]["vhdlift-run"] == said.result["run_id"]

@@ -126,9 +126,10 @@ async def test_gc_removes_the_expired_run_and_not_the_one_beside_it(
     cloud.put(GROUP, "2021-04-01", {"location": "uksouth"})
     cloud.put(ZONE, "2018-05-01", {"location": "global"})
     before = ids(cloud)
-    assert tool.provision("--resource-group", "shared", vm_name="lab2").code == 0
+    cloud.fault(f"PUT {VMS}/extensions", **{**REFUSED, "nth": 0})
+    assert tool.provision("--resource-group", "shared", "--on-failure", "keep", vm_name="lab2").code == 1
     young = ids(cloud) - before
-    old = await provisioned_long_ago(cloud, tmp_path, "lab1")
+    old = await kept_long_ago(cloud, tmp_path, "lab1")
     assert len(ids(cloud)) > len(before | young)
     shown = tool.run("gc", "--dry-run", "--json").result["runs"]
     assert {row["run_id"] == old: row["chosen"] for row in shown} == {True: True, False: False}
@@ -137,15 +138,15 @@ async def test_gc_removes_the_expired_run_and_not_the_one_beside_it(
     assert ids(cloud) == before | young
 
 
-async def provisioned_long_ago(cloud: LocalCloud, folder: Path, vm_name: str) -> str:
-    """A run that completed and expired, whose database is lost; its id."""
-    env = {**cloud.env, "VHDLIFT_STATE_DIR": str(folder / "other")}
+async def kept_long_ago(cloud: LocalCloud, folder: Path, vm_name: str) -> str:
+    """A run that failed, was kept and has expired, and whose database is lost; its id."""
+    env = {**cloud.env, "VHDLIFT_STATE_DIR": str(folder / "other"), "VHDLIFT_ON_FAILURE": "keep"}
     given = {"vm_name": vm_name, "resource_group": "shared"}
     settings = load_settings(given, env=env, cwd=folder, for_run=True)
     settings = settings.model_copy(update={"admin_password": SecretStr(make_admin_password())})
     run = replace(api.new_run(settings.spec()), created_at="2026-01-01T00:00:00+00:00")
     outcome = await api.provision(settings, run, lambda _event: None)
-    assert outcome.exit_code == 0, outcome
+    assert outcome.kept, outcome
     shutil.rmtree(folder / "other")
     return run.id
 

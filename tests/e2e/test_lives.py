@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.crowd.sources import GROUP, make_sources, name_of
 from tests.e2e.tool import Said, Tool
 from tests.localcloud import LocalCloud
 from tests.prepared import Command
@@ -33,8 +33,8 @@ def told(cloud: LocalCloud, step: str, state: str) -> bool:
 
 
 def test_two_runs_for_different_source_vms_complete_side_by_side(cloud: LocalCloud, tool: Tool) -> None:
-    assert tool.provision(vm_name="lab1").code == 0
-    second = ("--source-vm", "lab1", "--source-resource-group", "lab1-rg", "--os-disk-gb", "300")
+    make_sources(cloud, range(1))
+    second = ("--source-vm", name_of(0), "--source-resource-group", GROUP)
     one = tool.start("provision", "--json", "--vm-name", "lab2")
     two = tool.start("provision", "--json", "--vm-name", "lab3", *second)
     ends = [ended(one), ended(two)]
@@ -42,11 +42,19 @@ def test_two_runs_for_different_source_vms_complete_side_by_side(cloud: LocalClo
     assert len({said.result["run_id"] for said in ends}) == 2
 
 
-def test_a_run_without_waiting_outlives_its_command_and_can_be_watched(cloud: LocalCloud, tool: Tool) -> None:
-    started = tool.provision("--no-wait")
-    assert (started.code, started.result["status"]) == (0, "started")
-    watched = tool.run("watch", "--json", started.result["run_id"])
+def test_a_run_without_waiting_is_watched_and_cleaned_up(cloud: LocalCloud, tool: Tool) -> None:
+    """It outlives its command."""
+    before = cloud.left()
+    started = tool.run("provision", "--no-wait", "--vm-name", "lab1")
+    assert started.code == 0
+    run_id = started.out.strip()
+    watched = tool.run("watch", "--json", run_id)
     assert (watched.code, watched.result["status"]) == (0, "completed")
+    cleaned = tool.run("cleanup", "--yes", "--json", run_id)
+    *events, result = cleaned.events()
+    assert (cleaned.code, result["exit_code"], result["leftovers"]) == (0, 0, [])
+    assert {one["state"] for one in events} <= {"undone", "failed"}
+    assert cloud.left() == before
 
 
 def test_an_interrupted_run_is_parked_and_completes_when_resumed(cloud: LocalCloud, tool: Tool) -> None:
@@ -58,7 +66,10 @@ def test_an_interrupted_run_is_parked_and_completes_when_resumed(cloud: LocalClo
     run_id = tool.run("runs", "--json").events()[0]["run_id"]
     assert f"vhdlift resume {run_id}" in said.err
     assert f"vhdlift cancel {run_id}" in said.err
-    assert tool.run("resume", run_id).code == 0
+    resumed = tool.run("resume", run_id)
+    assert resumed.code == 0
+    assert "  done      completed" in resumed.out
+    assert "  done      source_inspected" not in resumed.out  # told before
     done = [body["details"]["step"] for body in cloud.webhooks() if body["details"]["state"] == "done"]
     assert len(done) == len(set(done))
 
@@ -102,11 +113,3 @@ def test_a_wrong_client_secret_is_a_sign_in_problem(cloud: LocalCloud, tool: Too
     assert said.code == 4
     assert "Traceback" not in said.err
     assert "wrong-secret" not in said.err
-
-
-def test_the_database_holds_plain_json_and_no_pickles(cloud: LocalCloud, tool: Tool) -> None:
-    assert tool.provision().code == 0
-    with sqlite3.connect(tool.state / "vhdlift.db") as database:
-        formats = database.execute("select distinct serialization from operation_outputs").fetchall()
-    database.close()
-    assert {row[0] for row in formats} <= {"vhdlift_json", None}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+import sqlite3
 import ssl
 import subprocess
 from email.message import EmailMessage
@@ -20,6 +21,9 @@ from fixedvhd import file_reader, read_gpt
 from tests.e2e.tool import Said, Tool
 from tests.localcloud import LocalCloud
 from vhdlift.steps import PROVISION
+
+# First of all, and so by one process: another would have to make the run again.
+pytestmark = pytest.mark.slow
 
 # Record sets and what lies inside a storage account have no tags in Azure.
 TAGLESS = re.compile(r"/dnsZones/[^/]+/|/storageAccounts/[^/]+/|/subnets/|/securityRules/")
@@ -198,6 +202,13 @@ def test_the_mail_has_no_secret_but_the_link(done: tuple[LocalCloud, Tool, Said]
     text = "\n".join(parts).replace(link_of(cloud), "").replace(link_of(cloud).replace("&", "&amp;"), "")
     words = ["Sesame-Open-2026!", cloud.env["AZURE_CLIENT_SECRET"], "sig="]
     assert [word for word in words if word in text] == []
+
+
+def test_the_database_holds_plain_json_and_no_pickles(done: tuple[LocalCloud, Tool, Said]) -> None:
+    with sqlite3.connect(done[1].state / "vhdlift.db") as database:
+        formats = database.execute("select distinct serialization from operation_outputs").fetchall()
+    database.close()
+    assert "vhdlift_json" in {row[0] for row in formats} <= {"vhdlift_json", None}
 
 
 def test_the_run_can_be_looked_at_afterwards(done: tuple[LocalCloud, Tool, Said]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qs, urlsplit
+
+from tests.guest.answering import Answering, listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,60 +34,47 @@ class Blob:
 @contextmanager
 def serving(blob: Blob) -> Iterator[Blob]:
     """The blob at `blob.url`, until the end of the block."""
-    bound = type("Bound", (_Handler,), {"blob": blob, "gate": threading.Lock()})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    blob.url = f"http://127.0.0.1:{server.server_address[1]}/disk?sig=s3cr3tW0rd"
-    try:
+    with listening(_Handler, blob=blob) as url:
+        blob.url = f"{url}/disk?sig=s3cr3tW0rd"
         yield blob
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Answering):
     blob: ClassVar[Blob]
-    gate: ClassVar[threading.Lock]
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
         if "comp" in query:
             self._pages(int(query.get("marker", ["0"])[0]))
         elif self.path.startswith("/moved"):
-            self._answer(302, b"", {"Location": "/disk"})
+            self.answer(302, b"", {"Location": "/disk"})
         elif asked := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")):
             self._range(int(asked[1]), int(asked[2]))
         else:
-            self._answer(200, self.blob.content)
+            self.answer(200, self.blob.content)
 
-    def do_HEAD(self) -> None:
-        self._answer(200, self.blob.content)
+    def head(self) -> None:
+        self.answer(200, self.blob.content)
 
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+    def put(self) -> None:
+        body = self.body()
         self.blob.bodies.append((self.headers.get("x-ms-blob-type", ""), body))
-        self._answer(201, b"")
+        self.answer(201, b"")
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        self._answer(403, b"no", {"x-ms-error-code": "AuthenticationFailed"})
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def post(self) -> None:
+        self.body()
+        self.answer(403, b"no", {"x-ms-error-code": "AuthenticationFailed"})
 
     def _pages(self, start: int) -> None:
         if self.blob.page_status != 200:
-            self._answer(self.blob.page_status, b"")
+            self.answer(self.blob.page_status, b"")
             return
         part = self.blob.pages[start : start + self.blob.part]
         ranges = "".join(f"<PageRange><Start>{a}</Start><End>{b}</End></PageRange>" for a, b in part)
         more = start + self.blob.part if start + self.blob.part < len(self.blob.pages) else ""
         declared = '<?xml version="1.0" encoding="utf-8"?>'
         body = f"{declared}<PageList>{ranges}<NextMarker>{more}</NextMarker></PageList>"
-        self._answer(200, b"\xef\xbb\xbf" + body.encode())
+        self.answer(200, b"\xef\xbb\xbf" + body.encode())
 
     def _range(self, first: int, last: int) -> None:
         with self.gate:
@@ -103,15 +90,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
         elif fault is not None:
-            self._answer(fault, b"")
+            self.answer(fault, b"")
         else:
-            self._answer(206, data, {"Content-Range": f"bytes {first}-{last}/{len(self.blob.content)}"})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+            self.answer(206, data, {"Content-Range": f"bytes {first}-{last}/{len(self.blob.content)}"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import trustme
 from aiohttp import web
 
 from tests.azure.conftest import SUBSCRIPTION, settings_of
+from tests.steps.blobs import Blobs, blobs_of
 from tests.steps.shelf import Shelf
 from vhdlift.azure.clients import open_clients
 from vhdlift.model import Run, Spec
@@ -69,17 +70,29 @@ class World:
         return replace(self.context, run=run)
 
 
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def blobs_of_all(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blobs]:
+    with blobs_of(authority, tmp_path_factory.mktemp("blobs")) as running:
+        yield running
+
+
 @pytest.fixture
-def authority(tmp_path: Path) -> trustme.CA:
-    made = trustme.CA()
-    made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return made
+def azurite(blobs_of_all: Blobs) -> Iterator[Blobs]:
+    """An Azurite without accounts."""
+    yield blobs_of_all
+    blobs_of_all.reset()
 
 
 @pytest.fixture
 async def shelf(authority: trustme.CA, tmp_path: Path) -> AsyncIterator[Shelf]:
     shelf = Shelf()
     shelf.ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(shelf.ca))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     app = web.Application()

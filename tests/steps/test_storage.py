@@ -10,16 +10,14 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
-import trustme
 
-from armlocal.azurite import Azurite
 from tests.azure.conftest import Answer, arm_error
+from tests.steps.blobs import Blobs
 from tests.steps.conftest import RUN_ID, World
 from tests.steps.shelf import COMPUTE, GROUP
 from vhdlift.azure.service_passwords import service_passwords
@@ -37,22 +35,10 @@ SNAPSHOT_URL = "https://md-1.z1.blob.storage.azure.net/x/abcd?sv=2018-03-28&sr=b
 DISK_BYTES = 127 << 30
 
 
-@pytest.fixture
-async def azurite(authority: trustme.CA, tmp_path: Path) -> AsyncIterator[Azurite]:
-    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    issued = authority.issue_cert("127.0.0.1", "localhost")
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    issued.private_key_pem.write_to_path(str(key))
-    trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-    service = await Azurite.start(tmp_path / "azurite", chain, key, trust)
-    yield service
-    await service.stop()
-
-
-class Blobs:
+class Accounts:
     """Azurite behind the two accounts of the run, which exist there from the start."""
 
-    def __init__(self, world: World, azurite: Azurite) -> None:
+    def __init__(self, world: World, azurite: Blobs) -> None:
         self.azurite = azurite
         names = world.context.names
         self.export, self.script = names.export_account, names.script_account
@@ -61,7 +47,7 @@ class Blobs:
     async def serve(self, world: World) -> None:
         for name in (self.export, self.script):
             key = base64.b64encode(os.urandom(64)).decode()
-            await self.azurite.add_account(name, key, key)
+            await self.azurite.add_account(name, key)
             keys = Answer(body={"keys": [{"keyName": "key1", "value": key, "permissions": "FULL"}]})
             world.shelf.on(f"POST {account(name)}/listKeys", keys)
         world.shelf.blobs = self.azurite.endpoint(self.export).rstrip("/").rpartition("/")[0]
@@ -72,14 +58,14 @@ def account(name: str) -> str:
 
 
 @pytest.fixture
-async def blobs(world: World, azurite: Azurite) -> AsyncIterator[Blobs]:
-    blobs = Blobs(world, azurite)
+async def blobs(world: World, azurite: Blobs) -> AsyncIterator[Accounts]:
+    blobs = Accounts(world, azurite)
     await blobs.serve(world)
     yield blobs
     await blobs.client.aclose()
 
 
-async def both_accounts(world: World, blobs: Blobs) -> Context:
+async def both_accounts(world: World, blobs: Accounts) -> Context:
     """The run after its two accounts were made and its snapshot taken."""
     facts = {
         **await ExportStorageCreated().do(world.context),
@@ -100,7 +86,7 @@ def test_sas_lives_as_long_as_the_work_may_take(size: int) -> None:
 
 
 @pytest.mark.parametrize("step", [ExportStorageCreated(), ScriptStorageCreated()])
-async def test_account_is_closed_to_the_public(step: Step, world: World, blobs: Blobs) -> None:
+async def test_account_is_closed_to_the_public(step: Step, world: World, blobs: Accounts) -> None:
     """TLS 1.2, https only, no public blobs, ours by tag, and once only."""
     first = await step.do(world.context)
     assert await step.do(world.context) == first
@@ -113,7 +99,7 @@ async def test_account_is_closed_to_the_public(step: Step, world: World, blobs: 
     assert put.body["properties"]["supportsHttpsTrafficOnly"] is True
 
 
-async def test_endpoint_is_the_one_that_arm_tells(world: World, blobs: Blobs) -> None:
+async def test_endpoint_is_the_one_that_arm_tells(world: World, blobs: Accounts) -> None:
     """No endpoint is made up from the account's name."""
     facts = await ExportStorageCreated().do(world.context)
     assert facts == {"export_account": blobs.export, "export_endpoint": blobs.azurite.endpoint(blobs.export)}
@@ -129,7 +115,7 @@ async def test_taken_name_is_told(world: World) -> None:
     assert caught.value.code == "StorageAccountAlreadyTaken"
 
 
-async def test_account_that_is_not_served_yet_is_waited_for(world: World, blobs: Blobs) -> None:
+async def test_account_that_is_not_served_yet_is_waited_for(world: World, blobs: Accounts) -> None:
     """Right after its creation an account may not answer: the container is asked for again."""
     name = blobs.export
     key = base64.b64encode(os.urandom(64)).decode()
@@ -139,14 +125,14 @@ async def test_account_that_is_not_served_yet_is_waited_for(world: World, blobs:
 
     async def later() -> None:
         await asyncio.sleep(0.5)
-        await blobs.azurite.add_account(name, key, key)
+        await blobs.azurite.add_account(name, key)
 
     task = asyncio.create_task(later())
     await ExportStorageCreated().do(world.context)
     await task
 
 
-async def test_upload_sas_has_the_least_rights(world: World, blobs: Blobs) -> None:
+async def test_upload_sas_has_the_least_rights(world: World, blobs: Accounts) -> None:
     """https only, no deletion, begins in the past, ends when it says, signed for the account it is for."""
     facts = await ExportStorageCreated().do(world.context)
     url, token, expires = await create_vhd_export_container_and_sas(
@@ -171,7 +157,7 @@ async def test_upload_sas_has_the_least_rights(world: World, blobs: Blobs) -> No
     assert (await blobs.client.get(f"{url}/x.txt")).status_code in {401, 403, 404, 409}
 
 
-async def test_script_is_private_and_complete(world: World, blobs: Blobs) -> None:
+async def test_script_is_private_and_complete(world: World, blobs: Accounts) -> None:
     """The script has both signatures in its head, is readable by SAS only, and no secret is a fact."""
     context = await both_accounts(world, blobs)
     facts = await SetupScriptUploaded().do(context)
@@ -193,7 +179,7 @@ async def test_script_is_private_and_complete(world: World, blobs: Blobs) -> Non
     assert (await blobs.client.get(url.split("?")[0])).status_code in {401, 403, 404, 409}
 
 
-async def head_of_script(context: Context, blobs: Blobs) -> dict[str, str]:
+async def head_of_script(context: Context, blobs: Accounts) -> dict[str, str]:
     """The values at the head of the uploaded script."""
     url = await blob_read_url(
         context.azure,
@@ -212,7 +198,7 @@ def wishing(context: Context, **more: Any) -> Context:
     return replace(context, run=replace(context.run, spec=replace(context.run.spec, **more)))
 
 
-async def test_the_vm_gets_what_was_asked_of_it(world: World, blobs: Blobs) -> None:
+async def test_the_vm_gets_what_was_asked_of_it(world: World, blobs: Accounts) -> None:
     """Services with their names, ports, the kind of blob and Hyper-V reach the head of the script."""
     wish = {"services": ("drop",), "ports": (443,), "blob_type": "block", "hyper_v": "off"}
     context = wishing(await both_accounts(world, blobs), **wish)
@@ -223,7 +209,7 @@ async def test_the_vm_gets_what_was_asked_of_it(world: World, blobs: Blobs) -> N
     assert '"drop":"drop.lab1.example.org"' in head["HOSTS"]
 
 
-async def test_passwords_reach_the_vm_and_no_fact(world: World, blobs: Blobs) -> None:
+async def test_passwords_reach_the_vm_and_no_fact(world: World, blobs: Accounts) -> None:
     """They are made again where they are needed, and the redactor knows them; another run has others."""
     context = wishing(await both_accounts(world, blobs), services=("drop",), email=("a@example.org",))
     facts = await SetupScriptUploaded().do(context)
@@ -238,7 +224,7 @@ async def test_passwords_reach_the_vm_and_no_fact(world: World, blobs: Blobs) ->
     assert again.drop not in redact(f"it is {again.drop}.")
 
 
-async def test_without_a_mail_the_vm_gets_no_password(world: World, blobs: Blobs) -> None:
+async def test_without_a_mail_the_vm_gets_no_password(world: World, blobs: Accounts) -> None:
     """Nobody would learn it, so the service must not start."""
     context = wishing(await both_accounts(world, blobs), services=("drop",), email=())
     await SetupScriptUploaded().do(context)
@@ -246,14 +232,14 @@ async def test_without_a_mail_the_vm_gets_no_password(world: World, blobs: Blobs
     assert (head["DROP_PASSWORD"], head["PIN_PASSWORD"]) == ("", "")
 
 
-async def test_snapshot_is_opened_for_the_life_of_the_work(world: World, blobs: Blobs) -> None:
+async def test_snapshot_is_opened_for_the_life_of_the_work(world: World, blobs: Accounts) -> None:
     """The snapshot's access lasts as long as the SAS of the upload."""
     await SetupScriptUploaded().do(await both_accounts(world, blobs))
     (granted,) = [seen.body for seen in world.shelf.of("POST") if "beginGetAccess" in seen.path]
     assert granted == {"access": "Read", "durationInSeconds": int(sas_life(DISK_BYTES).total_seconds())}
 
 
-async def test_undo_takes_the_script_away(world: World, blobs: Blobs) -> None:
+async def test_undo_takes_the_script_away(world: World, blobs: Accounts) -> None:
     """The blob goes; an undo of nothing, before or after, is success."""
     assert await SetupScriptUploaded().undo(world.context) == []
     context = await both_accounts(world, blobs)
@@ -272,7 +258,7 @@ async def test_undo_takes_the_script_away(world: World, blobs: Blobs) -> None:
     assert (await blobs.client.get(url)).status_code == 404
 
 
-async def test_temporary_storage_goes(world: World, blobs: Blobs) -> None:
+async def test_temporary_storage_goes(world: World, blobs: Accounts) -> None:
     """Container and account are gone, twice is no error, and the artefact's account is untouched."""
     context = await both_accounts(world, blobs)
     await SetupScriptUploaded().do(context)
@@ -282,7 +268,7 @@ async def test_temporary_storage_goes(world: World, blobs: Blobs) -> None:
     assert world.shelf.at(account(blobs.export)) is not None
 
 
-async def test_temporary_storage_that_stays_is_a_warning(world: World, blobs: Blobs) -> None:
+async def test_temporary_storage_that_stays_is_a_warning(world: World, blobs: Accounts) -> None:
     """An account that cannot be deleted is a leftover, but the script in it is gone."""
     context = await both_accounts(world, blobs)
     await SetupScriptUploaded().do(context)
@@ -306,7 +292,7 @@ async def test_foreign_account_survives(step: Step, world: World) -> None:
 
 
 @pytest.mark.parametrize("step", [ExportStorageCreated(), ScriptStorageCreated()])
-async def test_accounts_are_undone(step: Step, world: World, blobs: Blobs) -> None:
+async def test_accounts_are_undone(step: Step, world: World, blobs: Accounts) -> None:
     """After the undo the account is gone."""
     await step.do(world.context)
     assert await step.undo(world.context) == []

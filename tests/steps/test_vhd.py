@@ -10,20 +10,18 @@ import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-import trustme
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-from armlocal.azurite import Azurite
 from fixedvhd import BASIC_DATA, MIB, Partition, build_footer, build_gpt
 from tests.azure.conftest import SUBSCRIPTION, Answer
+from tests.steps.blobs import Blobs
 from tests.steps.conftest import RUN_ID, World
 from tests.steps.shelf import GROUP
 from vhdlift.azure import artefact
@@ -70,15 +68,9 @@ class Export:
 
 
 @pytest.fixture
-async def export(world: World, authority: trustme.CA, tmp_path: Path) -> AsyncIterator[Export]:
-    certificate = authority.issue_cert("127.0.0.1")
-    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-    certificate.private_key_pem.write_to_path(str(key))
+async def export(world: World, azurite: Blobs) -> AsyncIterator[Export]:
     account = world.context.names.export_account
-    trust = _trust(tmp_path / "ca.pem")
-    azurite = await Azurite.start(tmp_path / "azurite", chain, key, trust)
-    await azurite.add_account(account, KEY, KEY)
+    await azurite.add_account(account, KEY)
     keys = {"keys": [{"keyName": "key1", "value": KEY, "permissions": "FULL"}]}
     path = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{account}"
     world.shelf.on(f"POST {path}/listKeys", Answer(body=keys))
@@ -92,18 +84,11 @@ async def export(world: World, authority: trustme.CA, tmp_path: Path) -> AsyncIt
     service = BlobServiceClient(
         azurite.endpoint(account),
         credential={"account_name": account, "account_key": KEY},
-        connection_verify=str(tmp_path / "ca.pem"),
+        connection_verify=str(world.shelf.ca),
     )
     async with service:
         container = await service.create_container("vhdusb")
         yield Export(world, world.with_facts(**facts), container)
-    await azurite.stop()
-
-
-def _trust(ca: Path) -> Any:
-    import ssl  # noqa: PLC0415
-
-    return ssl.create_default_context(cafile=str(ca))
 
 
 async def test_done_when_the_manifest_is_there(export: Export) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import trustme
 
 from tests.azure.conftest import SUBSCRIPTION, Answer, arm_error
 from tests.steps.conftest import PASSWORD, RUN_ID, World
@@ -155,7 +154,7 @@ async def test_refused_size_comes_with_others_that_fit(world: World, code: str, 
 
 
 @pytest.fixture
-def scripts(world: World, authority: trustme.CA) -> World:
+def scripts(world: World) -> World:
     """A temporary account whose key can be read."""
     account = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{world.context.names.script_account}"
     keys = {"keys": [{"keyName": "key1", "value": "c2VjcmV0LXNlY3JldC1zZWNyZXQ=", "permissions": "FULL"}]}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.guest.answering import Answering, listening
 
 PIECE = 1 << 16
 
@@ -65,50 +65,40 @@ class Cloud:
 @contextmanager
 def serving(cloud: Cloud) -> Iterator[Cloud]:
     """The cloud at `cloud.url`, until the end of the block."""
-    bound = type("Bound", (_Handler,), {"cloud": cloud, "gate": threading.Lock()})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    cloud.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(_Handler, cloud=cloud) as url:
+        cloud.url = url
         yield cloud
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Answering):
     cloud: ClassVar[Cloud]
-    gate: ClassVar[threading.Lock]
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         place = urlsplit(self.path)
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         if place.path.endswith(".zip"):
-            self._answer(200, self.cloud.tools[self._name().removesuffix(".zip")])
+            self.answer(200, self.cloud.tools[self._name().removesuffix(".zip")])
         elif place.path == "/metadata":
-            self._answer(200, json.dumps(self.cloud.metadata).encode())
+            self.answer(200, json.dumps(self.cloud.metadata).encode())
         elif "comp" in parse_qs(place.query):
-            self._answer(200, self._pages())
+            self.answer(200, self._pages())
         elif asked is None:
-            self._answer(400, b"")
+            self.answer(400, b"")
         else:
             self._range(int(asked[1]), int(asked[2]))
 
-    def do_HEAD(self) -> None:
+    def head(self) -> None:
         if self.path.startswith("/snapshot"):
-            self._answer(200, self.cloud.snapshot)
+            self.answer(200, self.cloud.snapshot)
             return
         blob = self.cloud.blobs.get(self._name())
         if blob is None:
-            self._answer(404, b"")
+            self.answer(404, b"")
             return
-        self._answer(200, blob.content, {"x-ms-blob-type": blob.kind, "x-ms-meta-sha256": blob.sha256})
+        self.answer(200, blob.content, {"x-ms-blob-type": blob.kind, "x-ms-meta-sha256": blob.sha256})
 
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+    def put(self) -> None:
+        body = self.body()
         name = self._name()
         with self.gate:
             if "comp" in parse_qs(urlsplit(self.path).query):
@@ -117,20 +107,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self.cloud.blobs[name] = Stored(self.headers["x-ms-blob-type"], body)
             if name.endswith(".progress.json"):
                 self.cloud.reports.append(json.loads(body))
-        self._answer(201, b"")
+        self.answer(201, b"")
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+    def post(self) -> None:
+        body = self.body()
         with self.gate:
             refused = self.cloud.refusals > 0
             self.cloud.refusals -= refused
             if not refused:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 self.cloud.posts.append((headers, body))
-        self._answer(503 if refused else 200, b"")
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.answer(503 if refused else 200, b"")
 
     def _name(self) -> str:
         return unquote(urlsplit(self.path).path).rpartition("/")[2]
@@ -148,13 +135,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.cloud.reads.append((first, last))
         size = len(self.cloud.snapshot)
         where = {"Content-Range": f"bytes {first}-{last}/{size}"}
-        self._answer(206, self.cloud.snapshot[first : last + 1], where)
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.answer(206, self.cloud.snapshot[first : last + 1], where)
