@@ -11,13 +11,12 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from armlocal.errors import resource_not_found
 from armlocal.lro import COMPUTE_VM, Plan
 from armlocal.parts import ExtensionResult
 from armlocal.providers.base import Call, Reply, required
 from armlocal.providers.compute_bodies import EXTENSION
+from armlocal.providers.compute_children import old_child, running_machine, write_child
 from armlocal.providers.compute_refusals import refusal
-from armlocal.state import make_resource
 
 if TYPE_CHECKING:
     from armlocal.errors import ArmError
@@ -34,9 +33,7 @@ async def _put(call: Call) -> Reply:
     asked = copy.deepcopy(required(call.body, "properties"))
     protected = asked.pop("protectedSettings", None) or {}
     _refuse_twins(call, vm, asked)
-    old = world.find(call.id.text)
-    if old is not None:
-        call.refuse_if_busy(old)
+    old = old_child(call)
     extension = _write(call, vm, old, asked)
     results: list[ExtensionResult] = []
 
@@ -63,21 +60,6 @@ async def _put(call: Call) -> Reply:
     return Reply(200 if old else 201, extension.body, operation.headers(world))
 
 
-def running_machine(call: Call) -> Resource:
-    """The machine, which must be running.
-
-    Raises:
-        ArmError: 409, as quoted from the live service; no recording has it.
-    """
-    vm = call.world.find(call.id.parent.text)
-    if vm is None:
-        raise resource_not_found(call.type.rpartition("/")[0], call.id.parent.name, call.group)
-    call.refuse_if_busy(vm)
-    if vm.private["power"] != "running":
-        raise refusal("vm_not_running")
-    return vm
-
-
 def _refuse_twins(call: Call, vm: Resource, asked: Json) -> None:
     """One extension of a handler on a machine: 400, as quoted from the live service."""
     handler = f"{required(asked, 'publisher')}.{required(asked, 'type')}"
@@ -102,14 +84,7 @@ def _write(call: Call, vm: Resource, old: Resource | None, asked: Json) -> Resou
         "typeHandlerVersion": required(asked, "typeHandlerVersion"),
         "settings": asked.get("settings") or {},
     }
-    body: Json = {"location": call.body.get("location") or vm.location, "properties": properties}
-    if call.body.get("tags"):
-        body["tags"] = call.body["tags"]
-    made = make_resource(call.id.text, EXTENSION, body)
-    if old is None:
-        return call.world.add(made)
-    old.body = {**made.body, "id": old.id, "name": old.name}
-    return old
+    return write_child(call, EXTENSION, vm, old, properties)
 
 
 def _view(extension: Resource, result: ExtensionResult) -> Json:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from armlocal.lro import COMPUTE_VM, Plan
 from armlocal.providers.base import Call, Reply, list_resources, required
-from armlocal.providers.compute_extensions import running_machine
-from armlocal.state import make_resource
+from armlocal.providers.compute_children import old_child, running_machine, write_child
 
 if TYPE_CHECKING:
     from armlocal.parts import CommandResult
@@ -35,9 +34,7 @@ async def _put(call: Call) -> Reply:
     vm = running_machine(call)
     asked = copy.deepcopy(required(call.body, "properties"))
     script = str(required(asked, "source", "script"))
-    old = world.find(call.id.text)
-    if old is not None:
-        call.refuse_if_busy(old)
+    old = old_child(call)
     command = _write(call, vm, old, asked)
     command.private["view"] = {"executionState": "Pending", "exitCode": 0, "output": "", "error": ""}
 
@@ -69,14 +66,7 @@ def _write(call: Call, vm: Resource, old: Resource | None, asked: Json) -> Resou
         "timeoutInSeconds": int(asked.get("timeoutInSeconds") or 0),
         "provisioningState": "Creating",
     }
-    body: Json = {"location": call.body.get("location") or vm.location, "properties": properties}
-    if call.body.get("tags"):
-        body["tags"] = call.body["tags"]
-    made = make_resource(call.id.text, RUN_COMMAND, body)
-    if old is None:
-        return call.world.add(made)
-    old.body = {**made.body, "id": old.id, "name": old.name}
-    return old
+    return write_child(call, RUN_COMMAND, vm, old, properties)
 
 
 async def _run(world: World, vm: Resource, script: str, seconds: float) -> Json:
