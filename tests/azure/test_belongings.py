@@ -72,6 +72,23 @@ async def test_records_and_rules_are_found_without_tags(empty: Arm, azure: Azure
     assert [place.name for place in found[RUN].rules] == [name]
 
 
+async def test_a_page_that_fails_loses_none_before_it(empty: Arm, azure: Azure) -> None:
+    """The list is read again from its start."""
+    first, second = {"id": ZONE, "name": "example.org"}, {"id": f"{ZONE}2", "name": "example.org2"}
+    path = f"{ROOT}/providers/Microsoft.Network/dnszones"
+    more = f"{empty.url}{path}/more"
+    empty.on(f"GET {path}", Answer(body={"value": [first], "nextLink": more}))
+    busy = Answer(409, arm_error("Conflict", "Busy."))
+    empty.on(f"GET {path}/more", busy, Answer(body={"value": [second]}))
+    for zone in (first, second):
+        empty.on(
+            f"GET {zone['id']}/A",
+            Answer(body={"value": [{"name": "pin", "properties": {"metadata": tags()}}]}),
+        )
+    records = (await survey(azure)).runs[RUN].records
+    assert [place.zone for place in records] == ["example.org", "example.org2"]
+
+
 async def test_one_run_is_looked_for_alone(empty: Arm, azure: Azure) -> None:
     """Whatever a lax list adds."""
     has(empty, {"id": IP, "tags": tags(OTHER)}, {"id": SNAPSHOT, "tags": tags()})

@@ -327,3 +327,34 @@ async def test_what_a_call_brought_is_let_go_although_its_timers_live_on() -> No
     gc.collect()
     assert brought() is None
     timers[0].cancel()
+
+
+NOT_YET = Answer(404, arm_error("ResourceGroupNotFound", "Resource group 'rg' could not be found."))
+
+
+async def test_group_that_is_not_known_everywhere_yet_is_waited_for_by_creates(
+    arm: Arm, azure: Azure
+) -> None:
+    """Another region's ARM learns of a new group a moment later."""
+    arm.on(f"PUT {vm_path()}", NOT_YET, NOT_YET, Answer(200, {"name": "vm1"}))
+    arm.on(f"GET {vm_path()}", Answer(body={"name": "vm1"}))
+    begin = azure.compute.virtual_machines.begin_create_or_update
+    await finished(begin, "rg", "vm1", {}, what="creating vm1", kind="vm_create", scale=azure.scale)
+    assert len(arm.of("PUT")) == 3
+
+
+async def test_group_that_is_not_there_ends_other_operations_at_once(arm: Arm, azure: Azure) -> None:
+    arm.on(f"POST {vm_path('/start')}", NOT_YET)
+    with pytest.raises(AzureRefused, match="could not be found"):
+        await start(azure)
+    assert len(arm.of("POST")) == 1
+
+
+async def test_artefact_is_waited_for_through_an_outage_that_ends_other_calls(arm: Arm) -> None:
+    """What took the guest hours is not given up because of a network that is away for a while."""
+    arm.on(f"GET {vm_path()}", *[Answer(503, arm_error("ServiceUnavailable", "Away."))] * 60, Answer(body={}))
+    async with open_clients(settings_of(arm, time_scale=0.001)) as azure:
+        get = partial(azure.compute.virtual_machines.get, "rg", "vm1")
+        with pytest.raises(AzureRefused, match="Away"):
+            await asked(get, what="reading vm1", scale=azure.scale)
+        assert await asked(get, what="reading vm1", scale=azure.scale, kind="artefact") is not None

@@ -65,11 +65,13 @@ class Fake:
         do: Do | None = None,
         undo: Undo | None = None,
         first: bool = False,
+        remembers: bool = False,
     ) -> None:
         self.name = name
         self.title = f"makes {name}"
         self.needs = needs
         self.undo_first = first
+        self.remembers_first = remembers
         self.may_fail = False
         self._cloud = cloud
         self._do = do

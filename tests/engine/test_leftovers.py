@@ -80,3 +80,37 @@ async def test_a_list_that_cannot_be_read_ends_the_run_with_all_it_may_have_left
     outcome = await api.provision(settings, run_of(), lambda _event: None, **doubles)
     assert (outcome.status, [row.resource_id for row in outcome.leftovers]) == ("failed", ["/a"])
     assert "KeyError" in outcome.leftovers[0].reason
+
+
+def source_that_comes_back_at_try(cloud: Cloud, tries: int) -> Fake:
+    """A step undone first, whose undo works at its so-manieth try."""
+    done = 0
+
+    async def undo(_c: Context) -> Sequence[Leftover]:
+        nonlocal done
+        done += 1
+        return [] if done >= tries else [Leftover("/source", "no answer", "az start")]
+
+    return Fake(cloud, "source", undo=undo, first=True)
+
+
+async def test_what_comes_first_is_tried_again_before_what_remembers_it_goes(
+    settings: Settings, cloud: Cloud
+) -> None:
+    source = source_that_comes_back_at_try(cloud, 2)
+    memory, other = Fake(cloud, "memory", "source", remembers=True), Fake(cloud, "other", "memory", do=fail)
+    outcome = await play(settings, cloud, source, memory, other)
+    undone = [line for line in cloud.log if line.startswith("undo")]
+    assert undone == ["undo source", "undo other", "undo source", "undo memory"]
+    assert outcome.leftovers == ()
+
+
+async def test_what_remembers_the_first_stays_as_long_as_that_is_not_undone(
+    settings: Settings, cloud: Cloud
+) -> None:
+    source = source_that_comes_back_at_try(cloud, 3)
+    memory, other = Fake(cloud, "memory", "source", remembers=True), Fake(cloud, "other", "memory", do=fail)
+    outcome = await play(settings, cloud, source, memory, other)
+    assert {row.resource_id for row in outcome.leftovers} == {"/source", "/memory"}
+    assert "undo memory" not in cloud.log
+    assert outcome.exit_code == ExitCode.LEFTOVERS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.azure.conftest import Answer, arm_error
 from tests.steps.conftest import RUN_ID, World
 from tests.steps.shelf import COMPUTE
+from tests.steps.test_source import VM, vm
 from vhdlift.azure.snapshot import create_vm_snapshot_and_generate_sas
 from vhdlift.errors import AzureRefused, StepWarning
 from vhdlift.steps.snapshot_created import SnapshotCreated
@@ -83,6 +85,37 @@ async def test_lost_snapshot_is_not_made_again_later(world: World) -> None:
             world.context.azure, world.context.run, None, ledger=world.context.ledger, seconds=90_000
         )
     assert caught.value.code == "SnapshotGone"
+
+
+async def test_open_snapshot_is_closed_before_it_is_opened_anew(world: World) -> None:
+    """Of two URLs the older one ends first, and the service may refuse the second."""
+    await make(world)
+    open_it(world, Answer(body={"accessSAS": "https://md-1.blob/abcd?sig=secret"}))
+    await create_vm_snapshot_and_generate_sas(
+        world.context.azure, world.context.run, None, ledger=world.context.ledger, seconds=90_000
+    )
+    actions = [seen.path.split("?")[0].rpartition("/")[2] for seen in world.shelf.of("POST", "snapshots")]
+    assert actions == ["endGetAccess", "beginGetAccess"]
+
+
+def stopped(ago: timedelta) -> dict[str, str]:
+    """The facts of a source VM that was stopped so long ago."""
+    return {**FACTS, "source_stopped_at": (datetime.now(UTC) - ago).isoformat()}
+
+
+async def test_source_that_was_started_while_the_run_was_parked_is_stopped_again(world: World) -> None:
+    """Its disk is at rest when it is copied."""
+    world.shelf.on(f"GET {VM}", vm("running"), vm("deallocated"))
+    world.shelf.on(f"POST {VM}/deallocate", Answer(200))
+    await SnapshotCreated().do(world.with_facts(**stopped(timedelta(hours=1))))
+    changes = [seen.method for seen in world.shelf.seen if seen.method in {"POST", "PUT"}]
+    assert changes == ["POST", "PUT"]
+
+
+async def test_source_that_was_stopped_just_now_is_not_looked_at(world: World) -> None:
+    """It is down for as short a time as can be."""
+    await SnapshotCreated().do(world.with_facts(**stopped(timedelta(seconds=1))))
+    assert world.shelf.of("GET", "virtualMachines") == []
 
 
 async def test_open_snapshot_is_closed_before_it_is_deleted(world: World) -> None:

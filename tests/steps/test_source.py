@@ -18,7 +18,9 @@ VM = f"{OLD}/virtualMachines/old1"
 DISK = f"{OLD}/disks/old1-os"
 
 
-def vm(power: str = "running", *, os_disk: Any = None, resources: Any = None) -> Answer:
+def vm(
+    power: str = "running", *, os_disk: Any = None, resources: Any = None, provisioning: str = "Succeeded"
+) -> Answer:
     statuses = [{"code": "ProvisioningState/succeeded"}]
     if power:
         statuses.append({"code": f"PowerState/{power}"})
@@ -29,7 +31,7 @@ def vm(power: str = "running", *, os_disk: Any = None, resources: Any = None) ->
             "name": "old1",
             "location": "ukwest",
             "properties": {
-                "provisioningState": "Succeeded",
+                "provisioningState": provisioning,
                 "storageProfile": {"osDisk": {**disk, **(os_disk or {})}},
                 "instanceView": {"statuses": statuses},
             },
@@ -116,7 +118,7 @@ async def test_missing_source_is_named(world: World) -> None:
 async def test_running_source_is_stopped_as_asked(how: str, action: str, world: World) -> None:
     """The option decides whether the VM is deallocated or only powered off."""
     powers(world, "running", "deallocated")
-    assert await SourceStopped().do(world.with_spec(source_stop=how)) == {"source_was_stopped": True}
+    assert (await SourceStopped().do(world.with_spec(source_stop=how)))["source_was_stopped"]
     assert sent(world) == [action]
 
 
@@ -124,7 +126,7 @@ async def test_running_source_is_stopped_as_asked(how: str, action: str, world: 
 async def test_resting_source_is_left_alone(state: str, world: World) -> None:
     """A VM that does not run is not touched."""
     powers(world, state)
-    assert await SourceStopped().do(world.context) == {"source_was_stopped": False}
+    assert not (await SourceStopped().do(world.context))["source_was_stopped"]
     assert sent(world) == []
 
 
@@ -132,7 +134,7 @@ async def test_source_that_an_earlier_try_stopped_counts_as_stopped(world: World
     """After a crash the step finds the VM at rest, and the run goes on with the same facts."""
     powers(world, "deallocated")
     repeated = world.with_facts(source_power_state="running")
-    assert await SourceStopped().do(repeated) == {"source_was_stopped": True}
+    assert (await SourceStopped().do(repeated))["source_was_stopped"]
     assert sent(world) == []
 
 
@@ -157,7 +159,7 @@ async def test_stop_is_seen_by_the_power_state(world: World) -> None:
     powers(world, "running", "running", "deallocating", "deallocated")
     operation = {"Azure-AsyncOperation": f"{world.shelf.url}/operations/1", "Retry-After": "36"}
     world.shelf.on(f"POST {VM}/deallocate", Answer(202, headers=operation))
-    assert await SourceStopped().do(world.context) == {"source_was_stopped": True}
+    assert (await SourceStopped().do(world.context))["source_was_stopped"]
     assert world.shelf.of("GET", "/operations/") == []
 
 
@@ -267,3 +269,28 @@ async def test_source_that_was_off_is_never_started(world: World) -> None:
     facts = {"source_power_state": "deallocated", "source_was_stopped": True}
     assert await SourceRestarted().do(world.with_facts(**facts)) == {"source_power_state_now": "deallocated"}
     assert sent(world) == []
+
+
+async def test_running_is_not_believed_while_a_stop_may_be_under_way(world: World) -> None:
+    """A stop that Azure has accepted need not show in the power state at once."""
+    powers(world)
+    accepted = [vm("running", provisioning="Updating")] * 2
+    world.shelf.on(f"GET {VM}", *accepted, vm("deallocating"), vm("deallocated"), vm("running"))
+    assert await SourceStopped().undo(world.with_facts(source_power_state="running")) == []
+    assert sent(world) == ["start"]
+
+
+async def test_change_that_leaves_the_vm_running_is_not_waited_for_to_its_end(world: World) -> None:
+    """An extension may be installed for an hour."""
+    powers(world)
+    world.shelf.on(f"GET {VM}", vm("running", provisioning="Updating"))
+    assert await SourceStopped().undo(world.with_facts(source_power_state="running")) == []
+    assert sent(world) == []
+
+
+async def test_vm_that_runs_after_a_failed_stop_is_started_to_be_as_it_was(world: World) -> None:
+    """Azure calls it failed until another operation succeeds."""
+    powers(world)
+    world.shelf.on(f"GET {VM}", vm("running", provisioning="Failed"), vm("running"))
+    assert await SourceStopped().undo(world.with_facts(source_power_state="running")) == []
+    assert sent(world) == ["start"]

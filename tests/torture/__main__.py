@@ -91,7 +91,7 @@ class Work:
         """Take a verdict in, and say how far it is."""
         self.verdicts.append(verdict)
         word = "ok" if verdict.reached else "not reached"
-        if verdict.wrong or not verdict.source_restored:
+        if verdict.wrong:
             word = f"FAILED\n{story(verdict)}"
         minutes = (time.monotonic() - self._began) / 60
         print(f"[{len(self.verdicts)}/{self._all} {minutes:.1f} min] {verdict.point.id} {word}", flush=True)  # noqa: T201

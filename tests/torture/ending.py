@@ -25,7 +25,7 @@ _VARIES = (
     (re.compile(r'"[0-9a-f]{8}"'), '"#"'),
 )
 _TOLD_ONCE = ("started", "done", "warning", "failed", "undone", "leftover", "skipped")
-_CREATED = {201, 202}
+_NEW, _ACCEPTED = 201, 202
 
 
 @dataclass
@@ -123,9 +123,12 @@ def _received(stage: Stage) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def _second_copies(log: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Resources that were created more than once, or under more than one name."""
-    created = [row for row in log if row["method"] == "PUT" and row["status"] in _CREATED]
-    times = Counter(str(row["path"]).split("?")[0].lower() for row in created)
+    """Resources that were created more than once, or under more than one name.
+
+    Only 201 says that something is new: some providers answer the repeat of a create with 202 as well.
+    """
+    created = [row for row in log if row["method"] == "PUT" and row["status"] in (_NEW, _ACCEPTED)]
+    times = Counter(str(row["path"]).split("?")[0].lower() for row in created if row["status"] == _NEW)
     names = Counter(f"{row['operation']} {marker(str(row['path']))}" for row in created)
     again = [f"{path} was created {count} times" for path, count in times.items() if count > 1]
     return again or [f"{what} has {count} names" for what, count in names.items() if count > 1]
@@ -157,7 +160,7 @@ def _apart(what: str, expected: Sequence[str], seen: Sequence[str]) -> list[str]
 
 
 def unaccounted(expected: Sequence[str], seen: End) -> list[str]:
-    """Resources too many that were not told as left, nor lie in one that was; and those that are missing."""
+    """What is too many or missing, or not as it was, and was not told as left nor lies in what was."""
     told = [str(plain(row)["resource_id"]).lower() for row in seen.result.get("leftovers") or []]
 
     def accounted(row: str) -> bool:
@@ -166,5 +169,5 @@ def unaccounted(expected: Sequence[str], seen: End) -> list[str]:
             there == one or there.startswith(f"{one}/providers/") or f"{one}/" in there for one in told
         )
 
-    rows = [row for row in seen.left if not accounted(row)]
+    expected, rows = ([row for row in rows if not accounted(row)] for rows in (expected, seen.left))
     return _apart("resource", expected, rows)

@@ -74,8 +74,18 @@ def fault_of(point: Point) -> dict[str, Any]:
 
 
 def excuses_leftovers(point: Point) -> bool:
-    """Whether a fault makes a deletion impossible."""
-    return point.what.startswith("DELETE ") and (point.how in PERSISTENT or point.how == "never_ends")
+    """Whether a fault makes a deletion impossible, or the start of the source VM."""
+    lasting = point.how in PERSISTENT or point.how == "never_ends"
+    return forbids_the_start(point) or (point.what.startswith("DELETE ") and lasting)
+
+
+def forbids_the_start(point: Point) -> bool:
+    """Whether Azure refuses for good to start the source VM, or never ends what it does with it.
+
+    Then it is told as left, with the command that starts it.
+    """
+    starting = point.what == f"POST {VMS}/start" and (point.how in PERSISTENT or point.how == "never_ends")
+    return starting or (point.what == f"POST {VMS}/deallocate" and point.how == "never_ends")
 
 
 def calls(group: str, log: Iterable[Mapping[str, Any]]) -> list[Point]:

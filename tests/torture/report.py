@@ -43,11 +43,10 @@ def _row(name: str, verdicts: Sequence[Verdict]) -> str:
 
 def failures(verdicts: Iterable[Verdict]) -> str:
     """Each failing point: what differed, and the command that repeats it."""
-    return "\n".join(story(verdict) for verdict in verdicts if verdict.wrong or not verdict.source_restored)
+    return "\n".join(story(verdict) for verdict in verdicts if verdict.wrong)
 
 
 def story(verdict: Verdict) -> str:
     """One failing point."""
-    wrong = verdict.wrong if verdict.source_restored else [*verdict.wrong, "the source VM is not restored"]
-    told = "\n".join(f"    {one}" for one in wrong)
+    told = "\n".join(f"    {one}" for one in verdict.wrong)
     return f"{verdict.point.id}\n{told}\n  again: make torture ARGS='--only {verdict.point.id}'"

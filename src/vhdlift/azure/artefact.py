@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
 
     from vhdlift.azure.clients import Azure
+    from vhdlift.azure.polling import KindName
 
 PAGE_BLOB, BLOCK_BLOB = "PageBlob", "BlockBlob"
 PIECE_BYTES = 256 << 10
@@ -68,13 +69,17 @@ class Artefact:
 
 
 @asynccontextmanager
-async def open_container(azure: Azure, group: str, account: str, endpoint: str) -> AsyncIterator[Container]:
+async def open_container(
+    azure: Azure, group: str, account: str, endpoint: str, kind: KindName = "call"
+) -> AsyncIterator[Container]:
     """The container `vhdusb` of an account, for as long as the context is open.
+
+    `kind` says how long the account's key is waited for (`KINDS`).
 
     Raises:
         VhdliftError: what Azure answered when asked for the account's key.
     """
-    key = await account_key(azure, group, account)
+    key = await account_key(azure, group, account, kind)
     token = read_token(account, key, CONTAINER, _READING_LIFE)
     async with azure.blob_service(endpoint, account, key) as service:
         yield Container(service.get_container_client(CONTAINER), endpoint, token)
@@ -97,7 +102,7 @@ async def describe(azure: Azure, container: Container, name: str) -> Artefact:
         ArtefactWrong: it is not there.
     """
     blob = container.client.get_blob_client(name)
-    there = await found(blob.get_blob_properties, what=f"reading {name}", scale=azure.scale)
+    there = await found(blob.get_blob_properties, what=f"reading {name}", scale=azure.scale, kind="artefact")
     if there is None:
         raise ArtefactWrong(f"There is no {name} in the container {CONTAINER}.")
     return Artefact(name, int(there.size), text(there.blob_type), str(there.etag))
@@ -122,7 +127,7 @@ async def data_extents(azure: Azure, container: Container, artefact: Artefact) -
         return [Extent(0, artefact.size)]
     blob = container.client.get_blob_client(artefact.name)
     what = f"listing the page ranges of {artefact.name}"
-    pages = await listed(blob.list_page_ranges, what=what, scale=azure.scale)
+    pages = await listed(blob.list_page_ranges, what=what, scale=azure.scale, kind="artefact")
     data = [(int(p.start or 0), int(p.end or 0)) for p in pages if not p.cleared]
     extents = merge((Extent(start, last + 1 - start) for start, last in data), _SMALL_HOLE_BYTES)
     if extents and extents[-1].end > artefact.size:
@@ -188,7 +193,7 @@ async def _piece(azure: Azure, container: Container, artefact: Artefact, extent:
             raise HttpResponseError(response=response)
         return bytes(response.content)
 
-    data = await asked(download, what=f"reading {artefact.name}", scale=azure.scale)
+    data = await asked(download, what=f"reading {artefact.name}", scale=azure.scale, kind="artefact")
     if len(data) != extent.length:
         raise ArtefactWrong(f"{artefact.name} ended at {extent.offset + len(data)} while it was read.")
     return data

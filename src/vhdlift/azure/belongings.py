@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from vhdlift.azure import dns, network
@@ -148,8 +149,8 @@ async def _look_for_records(azure: Azure, found: Survey, run_id: str, group: str
     zones = azure.dns.zones
     try:
         what = "listing the DNS zones"
-        lists = zones.list_by_resource_group(group) if group else zones.list()
-        for zone in await listed(lambda: lists, what=what, scale=azure.scale):
+        pages = partial(zones.list_by_resource_group, group) if group else zones.list
+        for zone in await listed(pages, what=what, scale=azure.scale):
             zone_group, name = place_of(str(zone.id))
             for record in await dns.addresses(azure, name, zone_group):
                 owner = tag(record.metadata, RUN_TAG)
@@ -167,8 +168,8 @@ async def _look_for_rules(azure: Azure, found: Survey, run_id: str, group: str) 
     groups = azure.network.network_security_groups
     try:
         what = "listing the network security groups"
-        lists = groups.list(group) if group else groups.list_all()
-        for security_group in await listed(lambda: lists, what=what, scale=azure.scale):
+        pages = partial(groups.list, group) if group else groups.list_all
+        for security_group in await listed(pages, what=what, scale=azure.scale):
             if not tag(security_group.tags, RUN_TAG):
                 _note_rules(found, security_group, run_id)
     except VhdliftError as error:

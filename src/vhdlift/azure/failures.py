@@ -51,8 +51,18 @@ IN_PROGRESS = frozenset(
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses of a service that is out of order, or has too much to do: another try may cure them."""
 
-NO_ROOM = frozenset({"allocationfailed", "overconstrainedallocationrequest", "zonalallocationfailed"})
+NO_ROOM = frozenset(
+    {
+        "allocationfailed",
+        "overconstrainedallocationrequest",
+        "overconstrainedzonalallocationrequest",
+        "zonalallocationfailed",
+    }
+)
 """Codes (lower case) of a region, or zone, that has no place for a VM just now."""
+
+NO_GROUP = "resourcegroupnotfound"
+"""ARM's code (lower case) of a resource group that is not there, or not everywhere yet."""
 
 NO_CONNECTION = "ConnectionFailed"
 """Our own code, of a service that could not be reached, or that broke off its answer."""
@@ -211,11 +221,15 @@ def final_of(error: BaseException | None) -> bool:
     return isinstance(error, AnswerTooLargeError | OtherHostError) or is_untrusted(error)
 
 
-def is_busy(refusal: VhdliftError, *, deleting: bool, insisting: bool = False) -> bool:
+def is_busy(
+    refusal: VhdliftError, *, deleting: bool, insisting: bool = False, creating: bool = False
+) -> bool:
     """Whether waiting helps: the resource is busy, or, when deleting, something still holds on to it.
 
     Or Azure cannot be reached, or is out of order: what is away for minutes must not end the work of
-    hours. Or, when insisting, there is no room: Azure asks to try again later.
+    hours. Or, when insisting, there is no room: Azure asks to try again later. Or, when creating, the group
+    was made a moment ago, and ARM in another region has not heard of it yet (as Microsoft's support says
+    in hashicorp/terraform-provider-azurerm#18268).
     """
     if not isinstance(refusal, AzureRefused):
         return False
@@ -223,6 +237,8 @@ def is_busy(refusal: VhdliftError, *, deleting: bool, insisting: bool = False) -
     if is_passing(refusal) or refusal.code == OPERATION_LOST:
         return True
     if code in IN_PROGRESS or (insisting and code in NO_ROOM):
+        return True
+    if creating and code == NO_GROUP:
         return True
     if not deleting:
         return False

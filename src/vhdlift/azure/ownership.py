@@ -275,8 +275,11 @@ async def tagged(azure: Azure, run_id: str = "", group: str = "", **options: Any
         VhdliftError: what Azure answered.
     """
     named = f"tagName eq '{RUN_TAG}'"
-    wanted = {"filter": f"{named} and tagValue eq '{run_id}'" if run_id else named}
-    about = {"what": f"listing what belongs to {f'run {run_id}' if run_id else 'any run'}", **options}
+    wanted: dict[str, Any] = {"filter": f"{named} and tagValue eq '{run_id}'" if run_id else named}
+    about: dict[str, Any] = {
+        "what": f"listing what belongs to {f'run {run_id}' if run_id else 'any run'}",
+        **options,
+    }
     lists = azure.resources
     if group:
         of_group = lists.resources.list_by_resource_group

@@ -34,6 +34,7 @@ KindName = Literal[
     "group_delete",
     "list",
     "call",
+    "artefact",
     "probe",
 ]
 
@@ -48,6 +49,8 @@ class Kind:
         deletes: whether "in use" errors go away by themselves, because what uses it goes too.
         patient: whether what is busy, or cannot be reached, is waited for at all.
         insists: whether a lack of room in Azure is waited for too, because there is no other way.
+        creates: whether it makes something in a resource group that is known to be there.
+        outlasts: whether a service out of reach is waited for until the deadline.
     """
 
     typical: float
@@ -55,37 +58,43 @@ class Kind:
     deletes: bool = False
     patient: bool = True
     insists: bool = False
+    creates: bool = False
+    outlasts: bool = False
 
     @property
     def patience(self) -> float:
         """For how long a busy resource is waited for, in seconds at scale 1."""
         if not self.patient:
             return 0
+        if self.outlasts:
+            return self.deadline
         return 10 * 60 if self.deletes or self.insists else 5 * 60
 
 
 _MINUTE = 60.0
 
 KINDS: dict[KindName, Kind] = {
-    "vm_create": Kind(62, 30 * _MINUTE),
+    "vm_create": Kind(62, 30 * _MINUTE, creates=True),
     "vm_delete": Kind(20, 20 * _MINUTE, deletes=True),
     "vm_stop": Kind(23, 20 * _MINUTE),
     # Only the source VM is started: it ran before, and its place went when it was deallocated.
     "vm_start": Kind(10, 20 * _MINUTE, insists=True),
     # The service ends an extension after 90 minutes by itself, with a better reason than ours.
-    "extension": Kind(138, 95 * _MINUTE),
+    "extension": Kind(138, 95 * _MINUTE, creates=True),
     "extension_delete": Kind(10, 20 * _MINUTE, deletes=True),
     # A short script; a VM whose agent does not answer is not waited for.
     "run_command": Kind(16, 5 * _MINUTE, patient=False),
-    "snapshot": Kind(1, 30 * _MINUTE),
+    "snapshot": Kind(1, 30 * _MINUTE, creates=True),
     "access": Kind(0.2, 10 * _MINUTE),
-    "network": Kind(1, 10 * _MINUTE),
-    "storage": Kind(18, 10 * _MINUTE),
+    "network": Kind(1, 10 * _MINUTE, creates=True),
+    "storage": Kind(18, 10 * _MINUTE, creates=True),
     "delete": Kind(5, 20 * _MINUTE, deletes=True),
     "group_delete": Kind(69, 60 * _MINUTE, deletes=True),
     # A list that lags behind what happened.
     "list": Kind(1, _MINUTE),
     "call": Kind(1, 20 * _MINUTE),
+    # What the guest has made in hours is not given up because of a network that is away for a while.
+    "artefact": Kind(1, 120 * _MINUTE, outlasts=True),
     # Asked while a person waits, and before there is anything to lose.
     "probe": Kind(1, 5 * _MINUTE, patient=False),
 }

@@ -6,12 +6,13 @@ ARM tells it as a status of the instance view, `PowerState/running`; while it ch
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from vhdlift.azure.ownership import arm_id
-from vhdlift.azure.polling import Watch
+from vhdlift.azure.polling import Watch, state_of
 from vhdlift.azure.waiting import asked, finished, until
 from vhdlift.errors import AzureRefused, Leftover, TookTooLong, VhdliftError
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from azure.mgmt.compute.models import VirtualMachine
 
     from vhdlift.azure.clients import Azure
+
+# A stop that was accepted may not show in the power state yet.
+_SETTLE_SECONDS = 120.0
 
 Power = Literal["running", "stopped", "deallocated"]
 
@@ -72,10 +76,28 @@ async def resting_power(azure: Azure, group: str, name: str) -> Power:
         TookTooLong: it went on changing, or was not told, until the deadline.
         AzureRefused: there is no such VM.
     """
+    return _BECOMES[power_code(await _at_rest(azure, group, name))]
 
-    async def look() -> Power | None:
-        code = power_code(await read_vm(azure, group, name))
-        return _BECOMES[code] if code in {"running", "stopped", "deallocated"} else None
+
+async def _at_rest(azure: Azure, group: str, name: str, *, settle_seconds: float = 0) -> VirtualMachine:
+    """The VM once no change of its power state is under way.
+
+    Args:
+        azure: the clients.
+        group: the VM's resource group.
+        name: the VM.
+        settle_seconds: for so long, at scale 1, a VM that runs and is being changed is not believed to
+            stay so. Longer changes than a stop, such as an extension's, leave it running.
+    """
+    loop = asyncio.get_running_loop()
+    settled_at = loop.time() + settle_seconds * azure.scale
+
+    async def look() -> VirtualMachine | None:
+        vm = await read_vm(azure, group, name)
+        code = power_code(vm)
+        if code == "running" and state_of(vm) == "updating" and loop.time() < settled_at:
+            return None
+        return vm if code in {"running", "stopped", "deallocated"} else None
 
     return await until(look, what=f"the power state of the VM {name}", scale=azure.scale, kind="vm_stop")
 
@@ -130,8 +152,10 @@ async def restart_vm(azure: Azure, group: str, name: str, wanted: Power, *, at_r
         VhdliftError: what Azure answered.
     """
     if wanted != "running" or not at_rest:
-        now = await resting_power(azure, group, name)
-        if wanted != "running" or now == "running":
+        vm = await _at_rest(azure, group, name, settle_seconds=_SETTLE_SECONDS)
+        now = _BECOMES[power_code(vm)]
+        # A start of a VM that runs has Azure forget that an operation on it failed.
+        if wanted != "running" or (now == "running" and state_of(vm) != "failed"):
             return now
     now = await _changed(azure, group, name, azure.compute.virtual_machines.begin_start, "running")
     if now != "running":

@@ -58,6 +58,7 @@ async def create_vm_snapshot_and_generate_sas(
     location: str = "",
     power: str = "",
     seconds: int = 0,
+    at_rest: Callable[[], Awaitable[object]] | None = None,
 ) -> tuple[str, str]:
     """The run's snapshot of a disk, made or taken over, and a URL to read it if asked for.
 
@@ -69,7 +70,9 @@ async def create_vm_snapshot_and_generate_sas(
         ledger: told the snapshot's id before it is made.
         location: the region of the disk.
         power: the power state that the source VM is to be given back; noted in the snapshot's tags.
-        seconds: for how long it is opened for reading, `LONGEST_ACCESS` at most; 0 leaves it closed.
+        seconds: for how long it is opened for reading, `LONGEST_ACCESS` at most; 0 leaves it closed. One
+            that is open already is closed first: nobody uses the URL that was given then, and it ends sooner.
+        at_rest: awaited before the snapshot is made, and only then; brings the disk to rest.
 
     Returns:
         The snapshot's id, and its URL (a secret) or an empty string.
@@ -79,16 +82,27 @@ async def create_vm_snapshot_and_generate_sas(
         VhdliftError: what Azure answered.
     """
     tags = {**run.tags, **({POWER_TAG: power} if power else {})}
-    create = partial(_create, azure, run, disk_id, location, tags)
+    create = partial(_create, azure, run, disk_id, location, tags, at_rest)
     there: Snapshot = await made(azure, snapshot_of(azure, run), run.id, ledger, create)
-    url = await _generate_sas(azure, run, seconds) if seconds else ""
-    return str(there.id), url
+    if not seconds:
+        return str(there.id), ""
+    await _revoke(azure, run.names.group, run.names.snapshot, there)
+    return str(there.id), await _generate_sas(azure, run, seconds)
 
 
-async def _create(azure: Azure, run: Run, disk_id: str | None, location: str, tags: Mapping[str, str]) -> Any:
+async def _create(
+    azure: Azure,
+    run: Run,
+    disk_id: str | None,
+    location: str,
+    tags: Mapping[str, str],
+    at_rest: Callable[[], Awaitable[object]] | None,
+) -> Any:
     snapshot = snapshot_of(azure, run)
     if disk_id is None:
         raise AzureRefused(f"{snapshot.what} is gone", "SnapshotGone", 404)
+    if at_rest is not None:
+        await at_rest()
     return await finished(
         azure.compute.snapshots.begin_create_or_update,
         run.names.group,

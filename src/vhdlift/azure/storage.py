@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient
 
     from vhdlift.azure.clients import Azure
+    from vhdlift.azure.polling import KindName
 
 SCRIPT_CONTAINER = "setup"
 """The container of the setup script in its own account."""
@@ -139,7 +140,7 @@ def blob_endpoint(account: StorageAccount) -> str:
     return str(endpoints.blob)
 
 
-async def account_key(azure: Azure, group: str, name: str) -> str:
+async def account_key(azure: Azure, group: str, name: str, kind: KindName = "call") -> str:
     """The first key of the account; a secret, registered as one.
 
     Raises:
@@ -151,6 +152,7 @@ async def account_key(azure: Azure, group: str, name: str) -> str:
         name,
         what=f"reading the keys of the storage account {name}",
         scale=azure.scale,
+        kind=kind,
     )
     keys = [str(key.value) for key in answer.keys_property or [] if key.value]
     if not keys:

@@ -101,7 +101,12 @@ async def asked(
 
 
 async def found(
-    get: Callable[..., Awaitable[T]], *args: Any, what: str, scale: float, **kwargs: Any
+    get: Callable[..., Awaitable[T]],
+    *args: Any,
+    what: str,
+    scale: float,
+    kind: KindName = "call",
+    **kwargs: Any,
 ) -> T | None:
     """What a GET finds, or None when Azure says 404; any other answer is an error, never a guess.
 
@@ -115,13 +120,18 @@ async def found(
         except ResourceNotFoundError:
             return None
 
-    return await _patiently(once, what, KINDS["call"], scale)
+    return await _patiently(once, what, KINDS[kind], scale)
 
 
 async def listed(
-    pages: Callable[..., AsyncIterable[T]], *args: Any, what: str, scale: float, **kwargs: Any
+    pages: Callable[..., AsyncIterable[T]],
+    *args: Any,
+    what: str,
+    scale: float,
+    kind: KindName = "call",
+    **kwargs: Any,
 ) -> list[T]:
-    """Everything that a list method yields, all pages.
+    """Everything that a list method yields, all pages; after a page that fails, all from the first again.
 
     Raises:
         AzureRefused, NotAllowed, SignInNeeded, TookTooLong: as in `finished`.
@@ -133,7 +143,7 @@ async def listed(
             raise DecodeError("a list has an entry that is nothing")
         return items
 
-    return await _patiently(once, what, KINDS["call"], scale)
+    return await _patiently(once, what, KINDS[kind], scale)
 
 
 async def until(
@@ -199,7 +209,7 @@ async def _patiently(once: Callable[[_State], Awaitable[T]], what: str, kind: Ki
                 waited = loop.time() - began - state.call.asked
                 left = kind.patience * scale - waited
                 wish = _wish(error)
-                helps = is_busy(refusal, deleting=kind.deletes, insisting=kind.insists)
+                helps = is_busy(refusal, deleting=kind.deletes, insisting=kind.insists, creating=kind.creates)
                 if left <= 0 or not helps or wish > LONGEST_RETRY_AFTER:
                     raise refusal from error
                 assert isinstance(refusal, AzureRefused)

@@ -40,11 +40,28 @@ def cause_of(results: Mapping[str, Mapping[str, Any]], *, keep: bool = False) ->
 
 def undo_order(plan: list[dict[str, Any]], cause: Mapping[str, Any]) -> list[str]:
     """The source VM first, whatever happens; then, unless everything is to be kept, the plan in reverse."""
-    steps = runtime.current().steps
-    first = [row["name"] for row in plan if getattr(steps[row["name"]], "undo_first", False)]
+    first = [row["name"] for row in plan if comes_first(row["name"])]
     if cause["keep"]:
         return first
     return first + [row["name"] for row in reversed(plan) if row["name"] not in first]
+
+
+def comes_first(name: str) -> bool:
+    """Whether a step is undone before all others."""
+    return bool(getattr(runtime.current().steps[name], "undo_first", False))
+
+
+def remembers(name: str) -> bool:
+    """Whether what a step made is the only thing outside the database that tells how to undo the first."""
+    return bool(getattr(runtime.current().steps[name], "remembers_first", False))
+
+
+async def kept(run_data: Mapping[str, Any], name: str) -> list[dict[str, str]]:
+    """What a step made, as leftovers that stay for what they remember."""
+    run_id = str(run_data["id"])
+    ids = await asyncio.to_thread(runtime.current().store.ledger, run_id, name)
+    reason = "It stays, as it alone tells what power state the source VM is still to be given back."
+    return [Leftover(one, reason, f"vhdlift cleanup {run_id}").to_json() for one in ids]
 
 
 async def completed(run_data: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

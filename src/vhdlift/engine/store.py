@@ -337,10 +337,12 @@ class Store:
                 db.execute(t.insert().values(**row))
 
     @patient
-    def ledger(self, run_id: str) -> list[str]:
-        """Every resource the run was about to make, in that order."""
+    def ledger(self, run_id: str, step: str | None = None) -> list[str]:
+        """Every resource the run, or one step of it, was about to make, in that order."""
         t = tables.ledger
         query = sa.select(t.c.resource_id).where(t.c.run_id == run_id).order_by(t.c.noted_at)
+        if step is not None:
+            query = query.where(t.c.step == step)
         with self._engine.connect() as db:
             return list(db.execute(query).scalars())
 

@@ -124,12 +124,27 @@ async def _leave(tasks: list[asyncio.Task[dict[str, Any]]]) -> None:
 async def cleanup_resources_on_failure(
     run: dict[str, Any], plan: Plan, cause: dict[str, Any]
 ) -> dict[str, Any]:
-    """Undo the whole plan in reverse, the source VM first, whatever was recorded as done."""
-    leftovers: list[dict[str, str]] = []
-    for name in closing.undo_order(plan, cause):
-        leftovers += await DBOS.run_step_async(
-            {"name": f"undo {name}"}, perform.undo, run, name, cause["status"]
+    """Undo the whole plan in reverse, the source VM first, whatever was recorded as done.
+
+    What comes first and could not be undone is tried again at the end, when what was in its way may be over.
+    Until it is undone, what alone remembers how stays.
+    """
+    left: dict[str, list[dict[str, str]]] = {}
+
+    async def undo(name: str, again: str = "") -> None:
+        left[name] = await DBOS.run_step_async(
+            {"name": f"undo {name}{again}"}, perform.undo, run, name, cause["status"]
         )
+
+    for name in closing.undo_order(plan, cause):
+        if closing.remembers(name):
+            for one in [one for one in left if closing.comes_first(one) and left[one]]:
+                await undo(one, " again")
+            if any(left[one] for one in left if closing.comes_first(one)):
+                left[name] = await DBOS.run_step_async({"name": f"keep {name}"}, closing.kept, run, name)
+                continue
+        await undo(name)
+    leftovers = [row for rows in left.values() for row in rows]
     return await DBOS.run_step_async({"name": "close"}, closing.unwound, run, cause, leftovers)
 
 

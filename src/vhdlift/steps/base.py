@@ -54,8 +54,9 @@ class Context:
 class Step(Protocol):
     """One row of the plan.
 
-    Two marks are for a few steps only, and absent from all others: `undo_first = True` undoes a step
-    before all others, `may_fail = True` makes whatever goes wrong in its `do` a warning.
+    Three marks are for a few steps only, and absent from all others: `undo_first = True` undoes a step
+    before all others, and `remembers_first = True` keeps what a step made until those are undone;
+    `may_fail = True` makes whatever goes wrong in its `do` a warning.
     """
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vhdlift.azure.power import give_back, stop_vm_to_snapshot
@@ -31,8 +32,11 @@ class SourceStopped:
         stopped = await stop_vm_to_snapshot(
             c.azure, spec.source_resource_group, spec.source_vm, spec.source_stop
         )
-        # Repeated after a crash, this finds the VM stopped already; the record knows that it ran.
-        return {"source_was_stopped": stopped or c.facts.get("source_power_state") == "running"}
+        return {
+            # Repeated after a crash, this finds the VM stopped already; the record knows that it ran.
+            "source_was_stopped": stopped or c.facts.get("source_power_state") == "running",
+            "source_stopped_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
 
     async def undo(self, c: Context) -> Sequence[Leftover]:
         """Give the VM its recorded power state back.

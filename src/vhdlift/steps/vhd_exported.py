@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from vhdlift.azure.artefact import open_container, read_report
-from vhdlift.azure.failures import NO_CONNECTION
+from vhdlift.azure.failures import is_passing
 from vhdlift.azure.patience import spoken
 from vhdlift.errors import AzureRefused, GuestFailed, Leftover, TookTooLong
 from vhdlift.steps.guest_log import with_log
@@ -53,7 +53,7 @@ class VhdExported:
             ArtefactWrong: what it left as its manifest cannot be used.
         """
         account, endpoint = c.facts["export_account"], c.facts["export_endpoint"]
-        async with open_container(c.azure, c.names.group, account, endpoint) as container:
+        async with open_container(c.azure, c.names.group, account, endpoint, "artefact") as container:
             manifest = await self._follow(c, container)
         return {
             "artefact_url": f"{container.url}/{c.names.artefact}",
@@ -77,7 +77,7 @@ class VhdExported:
                 reported = watch.progress.log_tail if watch.progress else ""
                 raise await with_log(c, failure, reported) from None
             except AzureRefused as problem:
-                if problem.code != NO_CONNECTION:
+                if not is_passing(problem):
                     raise
                 await watch.lose(c, problem)
             else:

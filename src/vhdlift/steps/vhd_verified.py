@@ -30,8 +30,8 @@ class VhdVerified:
         Raises:
             ArtefactWrong: it is not a fixed VHD, damaged, or another than the manifest promised.
         """
-        group, account = c.names.group, c.facts["export_account"]
-        async with artefact.open_container(c.azure, group, account, c.facts["export_endpoint"]) as container:
+        place = (c.names.group, c.facts["export_account"], c.facts["export_endpoint"])
+        async with artefact.open_container(c.azure, *place, "artefact") as container:
             blob = await artefact.describe(c.azure, container, c.names.artefact)
             _check_outside(blob, c.facts["artefact_size"], c.run.spec.blob_type)
             found = await _check_inside(c, container, blob)
