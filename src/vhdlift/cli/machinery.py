@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from vhdlift.azure.findings import Finding
     from vhdlift.azure.preflight import Report
     from vhdlift.cli.board import Plan
     from vhdlift.engine.store import Outcome
@@ -54,13 +55,15 @@ def real() -> Machinery:
 
 
 async def look_everywhere(settings: Settings, spec: Spec, run: Run | None) -> Report:
-    """Preflight of Azure, of the mail server and of the webhook, all at the same time.
+    """Preflight of Azure, of the mail server, of the webhook and of the clock, all at the same time.
 
     Raises:
         SignInNeeded: no credential works.
     """
     from vhdlift.azure import preflight  # noqa: PLC0415
+    from vhdlift.cli.estimate import Assumed, estimate  # noqa: PLC0415
     from vhdlift.forecast.costs import price_table, vm_per_hour  # noqa: PLC0415
+    from vhdlift.forecast.preflight import shutdown_in_the_way  # noqa: PLC0415
     from vhdlift.notify.preflight import mail_server, webhook  # noqa: PLC0415
 
     table = price_table()
@@ -69,7 +72,10 @@ async def look_everywhere(settings: Settings, spec: Spec, run: Run | None) -> Re
         known = vm_per_hour(size, table, windows=spec.license_type is None)
         return f"{known:.2f} {table['currency']}/h" if known is not None else None
 
-    also = (lambda: mail_server(settings), lambda: webhook(settings, spec))
+    async def shutdown() -> list[Finding]:
+        return shutdown_in_the_way(spec, estimate(spec, current_plan(), Assumed()).seconds)
+
+    also = (lambda: mail_server(settings), lambda: webhook(settings, spec), shutdown)
     return await preflight.check(settings, spec, run, also=also, price=price)
 
 
