@@ -30,7 +30,7 @@ def own(tmp_path: Path) -> Settings:
 
 async def taken_with(settings: Settings, cloud: Cloud, *left: Run) -> list[str]:
     """The runs that a worker takes up: these, if it wants them, and one that it has to."""
-    steps = Fake(cloud, "a", do=forever), Fake(cloud, "wanted", do=forever)
+    steps = Fake(cloud, "a", do=forever, first=True), Fake(cloud, "wanted", do=forever)
     wanted, store = entered(settings, steps[1]), Store.open(settings)
     taken: list[str] = []
     serving = asyncio.create_task(
@@ -68,11 +68,13 @@ async def test_a_run_of_another_subscription_is_left_alone(own: Settings, cloud:
     other = run_of(subscription_id=ELSEWHERE)
     enter(own, other)
     assert await taken_with(own, cloud, other) == []
+    assert "undo a" not in cloud.log
 
 
 async def test_a_run_whose_password_only_its_user_knows_is_left_alone_before_its_vm(
     own: Settings, cloud: Cloud
 ) -> None:
+    """But what comes first, the source VM, is given back."""
     before, after = run_of(own_password=True), run_of(own_password=True)
     for run in (before, after):
         enter(own, run)
@@ -80,6 +82,7 @@ async def test_a_run_whose_password_only_its_user_knows_is_left_alone_before_its
     store.add_facts(after.id, "vm_created", {"vm_id": "/vm"})
     store.close()
     assert await taken_with(own, cloud, before, after) == [after.id]
+    assert cloud.log.count("undo a") == 1
 
 
 async def test_no_command_works_on_a_run_of_another_subscription(own: Settings, cloud: Cloud) -> None:

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from vhdlift.engine import closing, perform, runtime
 from vhdlift.engine import locks as right_to_work
-from vhdlift.engine import runtime
 from vhdlift.engine.database import database_url
 from vhdlift.engine.keeping import Keeper
 from vhdlift.engine.sharing import shared
@@ -176,6 +176,24 @@ class Engine:
         """Stop working on the run at the wish of its user: no worker takes it up, `start` goes on with it."""
         self._rt.break_off(run_id)
         await asyncio.to_thread(self._rt.store.park, run_id)
+
+    async def give_source_back(self, row: RunRow) -> list[dict[str, str]]:
+        """Undo what is undone before all else, and nothing more: the run can be gone on with.
+
+        Returns:
+            What could not be undone.
+
+        Raises:
+            VhdliftError: another process works on the run.
+        """
+        await asyncio.to_thread(right_to_work.take, self._locks, row.id)
+        try:
+            plan = await asyncio.to_thread(self._rt.store.plan, row.id)
+            first = [one["name"] for one in plan if closing.comes_first(one["name"])]
+            ends = [await perform.undo(row.run.to_json(), name, "provisioning", tell=False) for name in first]
+            return [left for end in ends for left in end]
+        finally:
+            self._locks.give_back(row.id)
 
     def release(self, run_id: str) -> None:
         """Let others work on the run; what is under way here is left where it stands."""

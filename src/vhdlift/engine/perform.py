@@ -108,8 +108,13 @@ async def do(run_data: Mapping[str, Any], name: str, facts: Mapping[str, Any]) -
     return {"state": "done", "facts": made}
 
 
-async def undo(run_data: Mapping[str, Any], name: str, status: Status) -> list[dict[str, str]]:
-    """Undo one step; returns the leftovers as plain data and never raises what Azure or a step raised."""
+async def undo(
+    run_data: Mapping[str, Any], name: str, status: Status, *, tell: bool = True
+) -> list[dict[str, str]]:
+    """Undo one step; returns the leftovers as plain data and never raises what Azure or a step raised.
+
+    Not told is an undo after which the run may still go on.
+    """
     rt = runtime.current()
     run = Run.from_json(run_data)
     teller = Teller(rt, run, name)
@@ -124,7 +129,8 @@ async def undo(run_data: Mapping[str, Any], name: str, status: Status) -> list[d
     except Exception as problem:  # the other steps must still be undone
         log.exception("undo_crashed", step=name, run=run.id)
         left = [_not_undone(run, name, f"An unexpected {type(problem).__name__}: {redact(str(problem))}")]
-    await _tell_undone(teller, list(left), status)
+    if tell:
+        await _tell_undone(teller, list(left), status)
     return [row.to_json() for row in left]
 
 

@@ -115,9 +115,12 @@ class Service:
 
     async def _take_up(self, run_id: str) -> None:
         row = await asyncio.to_thread(self._engine.store.find, run_id)
-        if not await asyncio.to_thread(self._can_carry, row):
+        if not speaks_to(self._settings, row.run):
             return
         try:
+            if not await asyncio.to_thread(self._can_carry, row):
+                await self._leave_alone(row)
+                return
             await self._engine.start(row.run)
             log.info("taken_up", run=run_id)
             self._on_taken(row.run)
@@ -125,14 +128,16 @@ class Service:
             log.info("not_taken_up", run=run_id, reason=problem.sentence)
 
     def _can_carry(self, row: RunRow) -> bool:
-        """Not in another subscription; nor before the VM is there, if only its own user has the password."""
-        if not speaks_to(self._settings, row.run):
-            return False
+        """Not before the VM is there, if only its own user has the password."""
         if row.ended_at is not None or (self._has_password and not row.run.spec.own_password):
             return True
-        if self._engine.store.facts_of(row.id, "vm_created"):
-            return True
-        if row.id not in self._told:
-            self._told.add(row.id)
-            log.warning("left_alone", run=row.id, reason="the VM's password is known to its user only")
-        return False
+        return bool(self._engine.store.facts_of(row.id, "vm_created"))
+
+    async def _leave_alone(self, row: RunRow) -> None:
+        """The run waits for its user; its source VM does not."""
+        if row.id in self._told:
+            return
+        self._told.add(row.id)
+        log.warning("left_alone", run=row.id, reason="the VM's password is known to its user only")
+        left = await self._engine.give_source_back(row)
+        log.info("source_looked_after", run=row.id, left=[one["reason"] for one in left])

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from vhdlift.errors import Leftover
     from vhdlift.steps.base import Context, Made
 
-# A look at the VM would keep it down for longer, and within this time nobody has found it off.
-_STOPPED_JUST_NOW = timedelta(seconds=90)
+# A look at the VM would keep it down for longer, and within this time nobody has found it off: a worker that
+# gives it back waits for longer, too.
+_STOPPED_JUST_NOW = timedelta(seconds=10)
 
 
 class SnapshotCreated:
