@@ -63,8 +63,8 @@ function New-ScheduledTaskPrincipal {
 }
 
 function New-ScheduledTaskSettingsSet {
-    param([string]$MultipleInstances, $ExecutionTimeLimit, [switch]$StartWhenAvailable, [switch]$AllowStartIfOnBatteries, [switch]$DontStopIfGoingOnBatteries)
-    return "$MultipleInstances $($ExecutionTimeLimit.TotalSeconds)"
+    param([int]$Priority, [string]$MultipleInstances, $ExecutionTimeLimit, [switch]$StartWhenAvailable, [switch]$AllowStartIfOnBatteries, [switch]$DontStopIfGoingOnBatteries)
+    return "$MultipleInstances $($ExecutionTimeLimit.TotalSeconds) $Priority"
 }
 
 function Register-ScheduledTask {

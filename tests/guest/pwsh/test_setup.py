@@ -40,7 +40,7 @@ def test_the_bootstrap_leaves_all_that_the_agent_needs(machine: Machine, cloud: 
     assert set(sealed) == {name.upper() for name in machine.values().texts()}
     action, triggers, who, settings = (machine.folder / "world/task-vhdlift").read_text().splitlines()
     assert action.endswith('agent.ps1"')
-    assert (triggers, who, settings) == ("startup, every 5 minutes", "S-1-5-18 Highest", "IgnoreNew 0")
+    assert (triggers, who, settings) == ("startup, every 5 minutes", "S-1-5-18 Highest", "IgnoreNew 0 4")
     assert machine.deeds()[-1] == "started vhdlift"
     told = [(one["phase"], one["state"]) for one in cloud.reports]
     assert told == [("bootstrap", "started"), ("bootstrap", "done")]

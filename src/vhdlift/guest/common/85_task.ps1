@@ -7,8 +7,12 @@ function Register-Agent {
     $startup = New-ScheduledTaskTrigger -AtStartup
     $repeat = New-ScheduledTaskTrigger -Once -At ((Get-Date).AddMinutes(5)) -RepetitionInterval (New-TimeSpan -Minutes 5)
     $principal = New-ScheduledTaskPrincipal -UserId 'S-1-5-18' -LogonType ServiceAccount -RunLevel Highest
-    $settings = New-ScheduledTaskSettingsSet -MultipleInstances IgnoreNew -ExecutionTimeLimit ([TimeSpan]::Zero) -StartWhenAvailable -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
-    Register-ScheduledTask -TaskName $script:TaskName -Action $action -Trigger @($startup, $repeat) -Principal $principal -Settings $settings -Force | Out-Null
+    Register-ScheduledTask -TaskName $script:TaskName -Action $action -Trigger @($startup, $repeat) -Principal $principal -Settings (New-TaskSettings) -Force | Out-Null
+}
+
+# Of a task that runs for ever. Priority 4 is normal; the scheduler's own 7 slows down processor, disk and memory.
+function New-TaskSettings {
+    return New-ScheduledTaskSettingsSet -Priority 4 -MultipleInstances IgnoreNew -ExecutionTimeLimit ([TimeSpan]::Zero) -StartWhenAvailable -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
 }
 
 function Stop-AgentTask {

@@ -24,9 +24,8 @@ function Register-OwnService {
     $startup = New-ScheduledTaskTrigger -AtStartup
     $repeat = New-ScheduledTaskTrigger -Once -At ((Get-Date).AddMinutes(1)) -RepetitionInterval (New-TimeSpan -Minutes 1)
     $principal = New-ScheduledTaskPrincipal -UserId $script:LocalService -LogonType ServiceAccount -RunLevel Limited
-    $settings = New-ScheduledTaskSettingsSet -MultipleInstances IgnoreNew -ExecutionTimeLimit ([TimeSpan]::Zero) -StartWhenAvailable -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
     Stop-OwnService -Name $Name
-    Register-ScheduledTask -TaskName $Name -Action $action -Trigger @($startup, $repeat) -Principal $principal -Settings $settings -Force | Out-Null
+    Register-ScheduledTask -TaskName $Name -Action $action -Trigger @($startup, $repeat) -Principal $principal -Settings (New-TaskSettings) -Force | Out-Null
     Start-ScheduledTask -TaskName $Name
 }
 
