@@ -164,6 +164,21 @@ def _prompts(_text: str, root: Node) -> Iterator[str]:
             yield f"{line(command)}: {text_of(command)[:60]}"
 
 
+def _attached(_text: str, root: Node) -> Iterator[str]:
+    """Nobody can open the file of an attached image: what runs inside Invoke-WithImage does not read it."""
+    own = functions(root)
+    for command in _commands(root, {"invoke-withimage"}):
+        blocks = list(walk(command, "script_block_expression"))
+        seen: set[str] = set()
+        while blocks:
+            block = blocks.pop()
+            if re.search(r"\[Vhdlift\.(Layout|Footer|HashWork)\]::", text_of(block)):
+                yield f"{line(block)}: {text_of(block)[:60]}"
+            called = {command_name(c) for c in walk(block, "command")} & own.keys() - seen
+            seen |= called
+            blocks += [own[name] for name in called]
+
+
 def _reserved(_text: str, root: Node) -> Iterator[str]:
     """PowerShell's own variables cannot be, or must not be, parameters and targets of an assignment."""
     places = [*walk(root, "script_parameter"), *walk(root, "left_assignment_expression")]
@@ -195,6 +210,7 @@ _RULES: list[Rule] = [
     ("encoding", _encoding),
     ("native", _native),
     ("prompts", _prompts),
+    ("attached", _attached),
     ("reserved", _reserved),
     ("untold secrets", untold),
 ]

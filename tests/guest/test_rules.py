@@ -39,6 +39,13 @@ MORE_BAD = [
     ("no eval", "[PowerShell]::Create().AddScript($x)"),
     ("native", "function Start-It {\n$run = Invoke-Native -Path $a -Arguments $b -Verb 'x'\n}"),
     ("prompts", "Remove-Partition -DiskNumber 1 -PartitionNumber 2"),
+    (
+        "attached",
+        (
+            "function Get-X {\nreturn [Vhdlift.Layout]::Read($a, $b)\n}\n"
+            "function Set-X {\nInvoke-WithImage -Access 'ReadWrite' -Work { Get-X }\n}"
+        ),
+    ),
     ("reserved", "function Get-X {\nparam([string]$Host)\n}"),
     ("reserved", "$Matches = 1"),
     ("untold secrets", "Set-Change -Text $script:Values['PIN_PASSWORD']"),

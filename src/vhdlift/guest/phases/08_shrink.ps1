@@ -7,26 +7,26 @@ function Invoke-Shrink {
     if ($final -eq $size) {
         return New-Skipped -Message "the disk keeps its $(Format-Bytes -Bytes $size)"
     }
+    Dismount-Image
+    $volumes = [Vhdlift.Layout]::Read((Get-Fact -Name 'vhd_path'), $size).Volumes
     Invoke-WithImage -Access 'ReadWrite' -Work {
-        Remove-RecoveryBehind -Limit ($final - 1mb)
+        Remove-RecoveryBehind -Volumes $volumes -Limit ($final - 1mb)
         Set-WindowsEnd -Limit ($final - 1mb)
     } | Out-Null
     return "from $(Format-Bytes -Bytes $size) to $(Format-Bytes -Bytes $final)"
 }
 
-# A recovery partition behind the limit cannot stay where it is. Windows starts without it.
+# A recovery partition behind the limit cannot stay where it is. Windows starts without it. The volumes were read before
+# the file was attached: nobody can open it meanwhile.
 function Remove-RecoveryBehind {
-    param([int64]$Limit)
-    $vhd = Get-Fact -Name 'vhd_path'
-    foreach ($volume in [Vhdlift.Layout]::Read($vhd, [int64](Get-Fact -Name 'source_size')).Volumes) {
+    param($Volumes, [int64]$Limit)
+    foreach ($volume in $Volumes) {
         if (-not $volume.IsRecovery -or $volume.End -le $Limit) {
             continue
         }
         $part = Get-ImagePartition -Offset $volume.Offset
-        if ($null -ne $part) {
-            Set-Fact -Name 'recovery_removed' -Value $true
-            Remove-Partition -DiskNumber $script:ImageDisk -PartitionNumber $part.PartitionNumber -Confirm:$false
-        }
+        Set-Fact -Name 'recovery_removed' -Value $true
+        Remove-Partition -DiskNumber $script:ImageDisk -PartitionNumber $part.PartitionNumber -Confirm:$false
         Set-Change -Text "the recovery partition $($volume.Number) ($($volume.Size) bytes) behind Windows was removed"
     }
 }
@@ -75,10 +75,12 @@ function Resize-WindowsPartition {
     return ''
 }
 
+# Free space is brought together (/X) at normal priority (/H). However it ends, the next round shows what it was good for.
 function Optimize-ImageVolume {
     param([string]$Letter)
     try {
-        Invoke-Slowly -Command 'Optimize-Volume' -Parameters @{ DriveLetter = $Letter.Substring(0, 1); Defrag = $true; SlabConsolidate = $true } -Verb 'defragmenting' | Out-Null
+        $run = Invoke-Native -Path (Get-SystemProgram -Name 'defrag.exe') -Arguments @($Letter, '/X', '/H') -Verb 'defragmenting'
+        Write-Log -Message "defrag ended with $($run['code']): $($run['last'])"
     } catch {
         Write-Log -Message ('defragmenting: ' + (Get-Cause -Problem $_))
     }

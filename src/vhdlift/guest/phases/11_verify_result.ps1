@@ -1,6 +1,7 @@
 # verify_result: the finished file, read as a stranger would read it, mounted once more to be read by Windows, and its
 # SHA-256.
 function Invoke-VerifyResult {
+    Dismount-Image
     $vhd = Get-Fact -Name 'vhd_path'
     $size = [int64](Get-Fact -Name 'virtual_size')
     $footer = [Vhdlift.Footer]::Read($vhd)
