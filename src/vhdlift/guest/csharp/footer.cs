@@ -83,15 +83,23 @@ namespace Vhdlift
             return raw;
         }
 
-        // Makes the file a fixed VHD of `size` bytes: cut or grown to it, then the footer. Can be redone.
+        // Makes the file a fixed VHD of `size` bytes: cut or grown to it, with a new footer. Can be redone.
         public static void Write(string path, long size, DateTime utc, byte[] id)
         {
             using (FileStream file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read))
             {
-                file.SetLength(size + Length);
-                Bytes.Write(file, size, Build(size, utc, id));
-                file.Flush(true);
+                Write(file, size, utc, id);
             }
+        }
+
+        // The footer is on the disk before the file is cut behind it, so a power cut never leaves a file without one:
+        // Windows would refuse to look at it.
+        public static void Write(FileStream file, long size, DateTime utc, byte[] id)
+        {
+            Bytes.Write(file, size, Build(size, utc, id));
+            file.Flush(true);
+            file.SetLength(size + Length);
+            file.Flush(true);
         }
 
         // Cylinders, heads and sectors as the specification's appendix computes them.
