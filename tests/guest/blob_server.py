@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 class Blob:
     """What is served, what was asked, and what goes wrong.
 
-    `faults` maps the number of a ranged GET, from 0, to a status, or to -1 for an answer that breaks off.
+    `faults` maps the number of a ranged GET, from 0, to a status, or to -1 for an answer that breaks off;
+    `page_faults` maps the first byte of a page list's window to such a status, and how often it is answered.
     """
 
     content: bytes
     pages: list[tuple[int, int]] = field(default_factory=list)
     part: int = 2
     page_status: int = 200
+    page_faults: dict[int, tuple[int, int]] = field(default_factory=dict)
+    windows: list[tuple[int, int]] = field(default_factory=list)
     faults: dict[int, int] = field(default_factory=dict)
     ranges: list[tuple[int, int]] = field(default_factory=list)
     bodies: list[tuple[str, bytes]] = field(default_factory=list)
@@ -66,15 +69,38 @@ class _Handler(Answering):
         self.answer(403, b"no", {"x-ms-error-code": "AuthenticationFailed"})
 
     def _pages(self, start: int) -> None:
-        if self.blob.page_status != 200:
-            self.answer(self.blob.page_status, b"")
+        first, last = self._window()
+        fault, times = self.blob.page_faults.get(first, (0, 0))
+        self.blob.page_faults[first] = (fault, times - 1)
+        status = fault if times > 0 else self.blob.page_status
+        if status == -1:
+            self._break_off(b"<PageList>")
             return
-        part = self.blob.pages[start : start + self.blob.part]
+        if status != 200:
+            self.answer(status, b"")
+            return
+        pages = [page for page in self.blob.pages if page[0] <= last and page[1] >= first]
+        part = pages[start : start + self.blob.part]
         ranges = "".join(f"<PageRange><Start>{a}</Start><End>{b}</End></PageRange>" for a, b in part)
-        more = start + self.blob.part if start + self.blob.part < len(self.blob.pages) else ""
+        more = start + self.blob.part if start + self.blob.part < len(pages) else ""
         declared = '<?xml version="1.0" encoding="utf-8"?>'
         body = f"{declared}<PageList>{ranges}<NextMarker>{more}</NextMarker></PageList>"
         self.answer(200, b"\xef\xbb\xbf" + body.encode())
+
+    def _window(self) -> tuple[int, int]:
+        """The bytes whose pages are asked for; all of them without the header."""
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("x-ms-range", ""))
+        window = (int(asked[1]), int(asked[2])) if asked else (0, len(self.blob.content) - 1)
+        self.blob.windows.append(window)
+        return window
+
+    def _break_off(self, body: bytes) -> None:
+        """Half of what was announced."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(2 * len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
 
     def _range(self, first: int, last: int) -> None:
         with self.gate:

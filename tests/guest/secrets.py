@@ -23,7 +23,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _SAFE = re.compile(
-    r"\[Vhdlift\.(Web|Scrubber|Pages|Download)\]|-Text\s+\(.*?\)|\s-(eq|ne)\s+''", re.IGNORECASE
+    r"\[Vhdlift\.(Web|Scrubber|Pages|Listing|Download)\]|-Text\s+\(.*?\)|\s-(eq|ne)\s+''", re.IGNORECASE
 )
 _TELLING = {
     *("write-log", "send-progress", "set-fact", "set-change", "write-output", "write-host", "stop-final"),

@@ -20,6 +20,7 @@ PIECE = 8 * MIB
 LENGTH = 24 * MIB + 512
 DATA = [(0, MIB - 1), (2 * MIB, 20 * MIB - 1), (21 * MIB, 21 * MIB + 511), (24 * MIB, LENGTH - 1)]
 MARK = 12 * MIB
+WINDOW = 16 << 30
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ class Place:
         self.part, self.mark, self.pages = folder / "d.part", folder / "d.mark", folder / "d.pages"
         self.guest, self.blob = guest, blob
 
-    def list_pages(self) -> str:
-        return self.guest.run("pages", self.blob.url, LENGTH, self.pages)
+    def list_pages(self, length: int = LENGTH) -> str:
+        return self.guest.run("pages", self.blob.url, length, self.pages)
 
     def download(self) -> str:
         arguments = (self.blob.url, self.part, self.mark, self.pages, LENGTH, 4, 0.01)
@@ -58,6 +59,42 @@ def test_the_page_list_is_read_in_all_its_parts(place: Place) -> None:
 def test_a_server_that_lists_no_pages_is_told_apart(place: Place) -> None:
     place.blob.page_status = 400
     assert place.list_pages() == "refused"
+
+
+def test_a_large_disk_is_asked_for_in_windows(place: Place) -> None:
+    """16 GiB each; a range over an edge, which both windows tell, comes out once."""
+    place.blob.pages = [(0, 511), (WINDOW - MIB, WINDOW + MIB - 1), (2 * WINDOW, 2 * WINDOW + 511)]
+    assert place.list_pages(2 * WINDOW + 512) == " ".join(f"{a}-{b}" for a, b in place.blob.pages)
+    ends = [(0, WINDOW - 1), (WINDOW, 2 * WINDOW - 1), (2 * WINDOW, 2 * WINDOW + 511)]
+    assert place.blob.windows == ends
+
+
+@pytest.mark.parametrize("status", [500, 503, -1])
+def test_a_window_that_fails_twice_is_asked_for_again(place: Place, status: int) -> None:
+    place.blob.page_faults = {0: (status, 2)}
+    assert place.list_pages() == " ".join(f"{a}-{b}" for a, b in DATA)
+
+
+def test_a_window_that_is_never_listed_counts_as_written(place: Place) -> None:
+    """From end to end, and joined with its neighbours; the reason is told."""
+    place.blob.pages = [(0, 511), (WINDOW - 512, WINDOW - 1), (2 * WINDOW + MIB, 2 * WINDOW + MIB + 511)]
+    place.blob.page_faults = {WINDOW: (500, 3)}
+    spans = f"0-511 {WINDOW - 512}-{2 * WINDOW - 1} {2 * WINDOW + MIB}-{2 * WINDOW + MIB + 511}"
+    told = "1 unlisted: the page ranges were not listed: 500"
+    assert place.list_pages(3 * WINDOW) == f"{spans} {told}"
+
+
+def test_a_server_that_fails_for_every_window_is_not_asked_three_times_for_each(place: Place) -> None:
+    place.blob.page_status = 503
+    assert place.list_pages(6 * WINDOW).startswith(f"0-{6 * WINDOW - 1} 6 unlisted")
+    assert len(place.blob.windows) == 3 * 3 + 3
+
+
+def test_a_page_list_that_is_not_found_is_an_error(place: Place) -> None:
+    place.blob.page_status = 404
+    assert "the page ranges were not listed: 404" in place.guest.run(
+        "pages", place.blob.url, LENGTH, place.pages, ok=False
+    )
 
 
 def test_small_holes_are_read_along_and_large_ones_are_not(place: Place) -> None:

@@ -57,38 +57,11 @@ namespace Vhdlift
             return marker;
         }
 
-        // All of a blob as one range, for a server that does not list pages.
-        public static List<Span> Whole(long length)
+        // All of a blob, or of a part of it, as one range: for a server that does not list pages.
+        public static List<Span> Whole(long first, long last)
         {
             List<Span> spans = new List<Span>();
-            spans.Add(new Span(0, length - 1));
-            return spans;
-        }
-
-        // All page ranges of the blob; null when the server refuses to list them.
-        public static List<Span> Fetch(string url, long length)
-        {
-            List<Span> spans = new List<Span>();
-            string marker = "";
-            do
-            {
-                string next = url + (url.Contains("?") ? "&" : "?") + "comp=pagelist"
-                    + (marker.Length > 0 ? "&marker=" + Uri.EscapeDataString(marker) : "");
-                Dictionary<string, string> headers = new Dictionary<string, string>();
-                headers["x-ms-version"] = Web.StorageVersion;
-                Answer answer = Web.Send("GET", next, headers, null, 300000);
-                if (answer.Status == 400 || answer.Status == 403 || answer.Status == 405 || answer.Status == 501) { return null; }
-                if (!answer.Ok) { throw new IOException("the page ranges were not listed: " + answer.Summary); }
-                marker = Parse(answer.Body, spans);
-            }
-            while (marker.Length > 0);
-            foreach (Span span in spans)
-            {
-                if (span.First < 0 || span.Last >= length)
-                {
-                    throw new InvalidDataException("a page range ends at " + span.Last + ", the disk has " + length + " bytes");
-                }
-            }
+            spans.Add(new Span(first, last));
             return spans;
         }
 
@@ -133,7 +106,8 @@ namespace Vhdlift
             return spans;
         }
 
-        private static void Append(List<Span> into, long first, long last)
+        // One more range behind those that are there.
+        public static void Append(List<Span> into, long first, long last)
         {
             int end = into.Count - 1;
             if (end >= 0 && first <= into[end].Last) { throw new InvalidDataException("the page ranges do not rise"); }

@@ -33,10 +33,16 @@ function Receive-Snapshot {
 
 function Save-PageList {
     param([string]$Url, [string]$Path, [int64]$Length)
-    $spans = [Vhdlift.Pages]::Fetch($Url, $Length)
+    $work = [Vhdlift.Listing]::new($Url, $Length, (Get-Scale))
+    $work.Start()
+    Wait-Work -Work $work -Phase 'download' -Verb 'asking which pages were written'
+    $spans = $work.Spans
     if ($null -eq $spans) {
         Write-Log -Message 'the snapshot does not list its pages: all of it is read'
-        $spans = [Vhdlift.Pages]::Whole($Length)
+        $spans = [Vhdlift.Pages]::Whole(0, $Length - 1)
+    }
+    if ($work.Unlisted -gt 0) {
+        Write-Log -Message "$($work.Unlisted) parts of 16 GiB were not listed and are read as a whole; the last because: $($work.Reason)"
     }
     [Vhdlift.Pages]::Save($Path, $spans)
 }
