@@ -31,11 +31,15 @@ namespace Harness
             {
                 case "footer": return Hex(Footer.Build(long.Parse(a[1]), Time(a[2]), Bin(a[3])));
                 case "footer-write": Footer.Write(a[1], long.Parse(a[2]), Time(a[3]), Bin(a[4])); return "";
+                case "footer-cuts": return Cuts(a[1], long.Parse(a[2]));
                 case "footer-problem": return Footer.Read(a[1]).Problem;
                 case "footer-size": return Footer.Read(a[1]).Size.ToString();
                 case "layout": return Show(Layout.Read(a[1], long.Parse(a[2])));
                 case "fit": Layout.Fit(a[1], long.Parse(a[2])); return "";
-                case "set-id": Layout.SetId(a[1], long.Parse(a[2]), Bin(a[3])); return "";
+                case "ids": return string.Join(" ", Layout.Read(a[1], long.Parse(a[2])).Ids);
+                case "set-ids": Layout.SetIds(a[1], long.Parse(a[2]), a[3].Split(' ')); return "";
+                case "fresh-ids": return string.Join(" ", Identifiers.Fresh(a[1].Split(' ')));
+                case "remount": byte[] value = Identifiers.Remount(Bin(a[1]), a[2].Split(' '), a[3].Split(' ')); return value == null ? "" : Hex(value);
                 case "volumes": return Volumes(Layout.Read(a[1], long.Parse(a[2])));
                 case "clean": return Clean(a);
                 case "ends": Layout.SaveEnds(a[1], long.Parse(a[2]), a[3]); return "";
@@ -90,10 +94,12 @@ namespace Harness
 
         private static string Fetch(string url, long length, string path)
         {
-            List<Span> spans = Pages.Fetch(url, length);
-            if (spans == null) { return "refused"; }
-            Pages.Save(path, spans);
-            return List(Pages.Load(path));
+            Listing listing = new Listing(url, length, 0.001);
+            Wait(listing);
+            if (listing.Error != "") { throw new IOException(listing.Error); }
+            if (listing.Spans == null) { return "refused"; }
+            Pages.Save(path, listing.Spans);
+            return List(Pages.Load(path)) + (listing.Unlisted > 0 ? " " + listing.Unlisted + " unlisted: " + listing.Reason : "");
         }
 
         private static string List(List<Span> spans)
@@ -138,6 +144,16 @@ namespace Harness
             return text.ToString();
         }
 
+        // What a power cut after each write and each cut would leave: a footer at the file's end, or none.
+        private static string Cuts(string path, long size)
+        {
+            using (Watched file = new Watched(path))
+            {
+                Footer.Write(file, size, Time("1800000000"), new byte[16]);
+                return string.Join("\n", file.Seen);
+            }
+        }
+
         private static DateTime Time(string epoch) { return new DateTime(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(long.Parse(epoch)); }
 
         private static string Hex(byte[] data) { return BitConverter.ToString(data).Replace("-", "").ToLowerInvariant(); }
@@ -147,6 +163,32 @@ namespace Harness
             byte[] data = new byte[hex.Length / 2];
             for (int i = 0; i < data.Length; i++) { data[i] = Convert.ToByte(hex.Substring(2 * i, 2), 16); }
             return data;
+        }
+    }
+
+    public sealed class Watched : FileStream
+    {
+        public readonly List<string> Seen = new List<string>();
+        private readonly string path;
+
+        public Watched(string path) : base(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite) { this.path = path; }
+
+        public override void Write(byte[] data, int at, int count)
+        {
+            base.Write(data, at, count);
+            Look("wrote");
+        }
+
+        public override void SetLength(long length)
+        {
+            base.SetLength(length);
+            Look("cut");
+        }
+
+        private void Look(string what)
+        {
+            Flush();
+            Seen.Add(what + " " + Length + (Footer.Read(path).Problem == "" ? " sound" : " broken"));
         }
     }
 }

@@ -46,6 +46,27 @@ def disk(path: Path, case: dict[str, Any], which: str) -> Path:
     return path
 
 
+def mbr_disk() -> bytes:
+    """4 MiB with one active partition of NTFS's type."""
+    entry = bytes([0x80, 0, 0, 0, 7, 0, 0, 0]) + (2048).to_bytes(4, "little") + (4096).to_bytes(4, "little")
+    return bytes(446) + entry + bytes(48) + b"\x55\xaa" + bytes(4 * MIB - 512)
+
+
+def table(path: Path) -> fixedvhd.Gpt:
+    """The partition table as the package of bytes reads it."""
+    return fixedvhd.read_gpt(fixedvhd.chunk_reader({0: path.read_bytes()}), path.stat().st_size - 512)
+
+
+def ids_of(gpt: fixedvhd.Gpt) -> list[str]:
+    """The identifiers of disk and partitions, in the order of the table."""
+    return [str(gpt.disk_id), *(str(p.unique_id) for p in gpt.partitions)]
+
+
+def ids(guest: Harness, path: Path, case: dict[str, Any]) -> list[str]:
+    """The same as the guest reads them."""
+    return guest.run("ids", path, case["size"]).split()
+
+
 @pytest.mark.parametrize("case", FOOTERS, ids=lambda c: str(c["size"]))
 def test_python_writes_the_golden_footer(case: dict[str, Any]) -> None:
     made = datetime.fromtimestamp(case["epoch"], UTC)
@@ -64,6 +85,19 @@ def test_qemu_reads_the_guests_vhd_with_its_exact_size(guest: Harness, tmp_path:
     told = json.loads(run("qemu-img", "info", "-f", "vpc", "--output=json", path))
     assert told["virtual-size"] == 160 * MIB
     assert guest.run("footer-problem", path) == ""
+
+
+@pytest.mark.parametrize("size", [2 * MIB, 4 * MIB], ids=["smaller", "as it was"])
+def test_a_power_cut_never_leaves_a_vhd_without_its_footer(guest: Harness, tmp_path: Path, size: int) -> None:
+    """After each write and each cut the file ends in a footer that is sound."""
+    path = tmp_path / "x.vhd"
+    path.write_bytes(
+        bytes(4 * MIB) + fixedvhd.build_footer(4 * MIB, UUID(int=1), datetime(2026, 1, 1, tzinfo=UTC))
+    )
+    seen = guest.run("footer-cuts", path, size).splitlines()
+    assert [line.split()[0] for line in seen] == ["wrote", "cut"]
+    assert all(line.endswith(" sound") for line in seen)
+    assert path.stat().st_size == size + 512
 
 
 @pytest.mark.parametrize(
@@ -134,8 +168,7 @@ def test_a_damaged_table_is_named(guest: Harness, tmp_path: Path, at: int, said:
 
 def test_an_mbr_disk_needs_no_backup(guest: Harness, tmp_path: Path) -> None:
     path = tmp_path / "x"
-    entry = bytes([0x80, 0, 0, 0, 7, 0, 0, 0]) + (2048).to_bytes(4, "little") + (4096).to_bytes(4, "little")
-    path.write_bytes(bytes(446) + entry + bytes(48) + b"\x55\xaa" + bytes(4 * MIB - 512))
+    path.write_bytes(mbr_disk())
     assert guest.run("layout", path, 4 * MIB) == "mbr 1 True "
     assert "ends at sector 6144, the disk has 4096" in guest.run("layout", path, 2 * MIB)
 
@@ -150,6 +183,61 @@ def test_a_backup_cannot_be_put_onto_a_partition(guest: Harness, tmp_path: Path)
     case = GPTS[0]
     path = disk(tmp_path / "x.vhd", case, "after")
     assert "a partition ends at sector" in guest.run("fit", path, 2 * MIB, ok=False)
+
+
+def test_new_identifiers_are_on_disk_and_partitions_in_both_tables(guest: Harness, tmp_path: Path) -> None:
+    """As many as there were, each new, and nothing else in the tables is another."""
+    case = GPTS[0]
+    path = disk(tmp_path / "x.vhd", case, "after")
+    old = table(path)
+    assert ids(guest, path, case) == ids_of(old)
+    fresh = guest.run("fresh-ids", " ".join(ids_of(old)))
+    guest.run("set-ids", path, case["size"], fresh)
+    new = table(path)
+    assert ids_of(new) == ids(guest, path, case) == fresh.split()
+    assert not {*ids_of(new)} & {*ids_of(old)}
+    assert [(p.kind, p.first, p.last) for p in new.partitions] == [
+        (p.kind, p.first, p.last) for p in old.partitions
+    ]
+    assert guest.run("layout", path, case["size"]) == f"gpt {case['partitions']} True "
+
+
+@pytest.mark.parametrize("broken", [1024, 1024 + 512, -512, -33 * 512], ids=lambda at: f"at {at}")
+def test_new_identifiers_that_a_crash_left_half_written_are_written_again(
+    guest: Harness, tmp_path: Path, broken: int
+) -> None:
+    """Entries of either table, or the backup's header: the other table is whole, and the end is the same."""
+    case = GPTS[0]
+    path = disk(tmp_path / "x.vhd", case, "after")
+    fresh = guest.run("fresh-ids", " ".join(ids(guest, path, case)))
+    guest.run("set-ids", path, case["size"], fresh)
+    whole = path.read_bytes()
+    with path.open("r+b") as file:
+        file.seek(broken if broken >= 0 else case["size"] + broken)
+        file.write(b"\xa5" * 16)
+    guest.run("set-ids", path, case["size"], fresh)
+    assert path.read_bytes() == whole
+
+
+def test_an_mbr_disk_has_one_identifier(guest: Harness, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(mbr_disk())
+    fresh = guest.run("fresh-ids", guest.run("ids", path, 4 * MIB))
+    assert len(fresh) == 8
+    guest.run("set-ids", path, 4 * MIB, "0a1b2c3d")
+    assert path.read_bytes()[440:444] == bytes.fromhex("3d2c1b0a")
+    assert guest.run("ids", path, 4 * MIB) == "0a1b2c3d"
+
+
+def test_drive_letters_follow_the_new_identifiers(guest: Harness) -> None:
+    """The registry's bytes for a partition of a GPT disk, of an MBR disk, and for another volume."""
+    old, new, other = UUID(int=1 << 100), UUID(int=2 << 100), UUID(int=3 << 100)
+    value = (b"DMIO:ID:" + old.bytes_le).hex()
+    pairs = (f"{other} {old}", f"{other} {new}")
+    assert guest.run("remount", value, *pairs) == (b"DMIO:ID:" + new.bytes_le).hex()
+    place = (1 << 20).to_bytes(8, "little").hex()
+    assert guest.run("remount", "3d2c1b0a" + place, "0a1b2c3d", "01020304") == "04030201" + place
+    assert guest.run("remount", value, str(new), str(other)) == ""
 
 
 def test_the_ends_are_kept_as_they_were(guest: Harness, tmp_path: Path) -> None:

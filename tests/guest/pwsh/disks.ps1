@@ -1,36 +1,63 @@
-# Disks: the image is disk 7 while the file `attached` is there; its partitions are those in its bytes, and a letter
-# of one is a file, and a drive whose root is the folder volumes/<number>.
+# Disks: disk 0 is this machine's; the image is disk 7 while the file `attached` is there. Nobody can read a file that is
+# attached: it lies elsewhere meanwhile. Its disk, its partitions and their letters show at the second ask only. Its
+# partitions are those in its bytes, and a letter of one is a file, and a drive whose root is the folder volumes/<number>.
+$script:Asked = @{}
+
+function Get-Attached {
+    return Join-Path $script:World 'attached.vhd'
+}
+
+function Test-Attached {
+    return Test-Path -LiteralPath (Join-Path $script:World 'attached')
+}
+
+# False the first time that it is asked since the image was attached.
+function Test-Shown {
+    param([string]$What)
+    $shown = $script:Asked.ContainsKey($What)
+    $script:Asked[$What] = $true
+    return $shown
+}
+
 function Get-DiskImage {
+    [CmdletBinding()]
     param([string]$ImagePath, [string]$StorageType)
-    $attached = Test-Path -LiteralPath (Join-Path $script:World 'attached')
-    return [pscustomobject]@{ ImagePath = $ImagePath; Attached = $attached }
+    $number = $null
+    if ((Test-Attached) -and (Test-Shown -What 'disk')) {
+        $number = 7
+    }
+    return [pscustomobject]@{ ImagePath = $ImagePath; Attached = (Test-Attached); Number = $number }
 }
 
 function Mount-DiskImage {
     [CmdletBinding(SupportsShouldProcess)]
     param([string]$ImagePath, [string]$StorageType, [string]$Access, [switch]$NoDriveLetter)
-    if (Test-Path -LiteralPath (Join-Path $script:World 'attached')) {
+    if (Test-Attached) {
         throw 'the image is attached already'
     }
+    $script:Asked = @{}
     [IO.File]::WriteAllText((Join-Path $script:World 'attached'), $Access)
+    [IO.File]::Move($ImagePath, (Get-Attached))
     Write-Deed -Text "mounted $Access"
 }
 
 function Dismount-DiskImage {
     [CmdletBinding(SupportsShouldProcess)]
     param([string]$ImagePath, [string]$StorageType)
+    [IO.File]::Move((Get-Attached), $ImagePath)
+    foreach ($path in [IO.Directory]::GetFiles($script:World, 'letter-*')) {
+        Remove-Letter -Number ([int]($path -replace '^.*letter-', ''))
+    }
     Remove-Item -LiteralPath (Join-Path $script:World 'attached') -Force
     Write-Deed -Text 'dismounted'
 }
 
 function Get-Disk {
     [CmdletBinding()]
-    param([Parameter(ValueFromPipeline)]$Image, [int]$Number = 7)
-    process {
-        [pscustomobject]@{
-            Number = $Number; IsOffline = $false; IsReadOnly = $false; PartitionStyle = 'GPT'; Signature = 0
-            Guid = '{00000000-1111-2222-3333-444444444444}'; LargestFreeExtent = 0; FriendlyName = 'Virtual Disk'
-        }
+    param([int]$Number = 0)
+    return [pscustomobject]@{
+        Number = $Number; IsOffline = $false; IsReadOnly = $false; PartitionStyle = 'GPT'; Signature = 0
+        Guid = '{00000000-1111-2222-3333-444444444444}'; LargestFreeExtent = 0; FriendlyName = 'Virtual Disk'
     }
 }
 
@@ -39,17 +66,28 @@ function Set-Disk {
     throw 'the disk of the test is online and writable'
 }
 
+function Update-Disk {
+    [CmdletBinding()]
+    param([int]$Number)
+}
+
 function Get-Partition {
     [CmdletBinding()]
     param([int]$DiskNumber)
-    $vhd = Get-Fact -Name 'vhd_path'
-    $size = (Get-Item -LiteralPath $vhd).Length - 512
-    foreach ($volume in [Vhdlift.Layout]::Read($vhd, $size).Volumes) {
+    if ($DiskNumber -eq 0) {
+        return [pscustomobject]@{ PartitionNumber = 1; Guid = "{$env:GUEST_TAKEN}"; Offset = 1mb; Size = 1gb; AccessPaths = @('C:\') }
+    }
+    if (-not (Test-Attached) -or -not (Test-Shown -What 'partitions')) {
+        return
+    }
+    $size = (Get-Item -LiteralPath (Get-Attached)).Length - 512
+    foreach ($volume in [Vhdlift.Layout]::Read((Get-Attached), $size).Volumes) {
         $paths = @("\\?\Volume{$($volume.Number)}\")
-        if (Test-Path -LiteralPath (Join-Path $script:World "letter-$($volume.Number)")) {
+        $letter = Join-Path $script:World "letter-$($volume.Number)"
+        if ((Test-Path -LiteralPath $letter) -and (Test-Shown -What $letter)) {
             $paths += (Get-Letter -Number $volume.Number) + ':\'
         }
-        [pscustomobject]@{ PartitionNumber = $volume.Number; Offset = $volume.Offset; Size = $volume.Size; AccessPaths = $paths }
+        [pscustomobject]@{ PartitionNumber = $volume.Number; Guid = "{$($volume.Id)}"; Offset = $volume.Offset; Size = $volume.Size; AccessPaths = $paths }
     }
 }
 
@@ -69,8 +107,16 @@ function Add-PartitionAccessPath {
 function Remove-PartitionAccessPath {
     [CmdletBinding(SupportsShouldProcess)]
     param([int]$DiskNumber, [int]$PartitionNumber, [string]$AccessPath)
-    Remove-Item -LiteralPath (Join-Path $script:World "letter-$PartitionNumber") -Force
-    Remove-PSDrive -Name (Get-Letter -Number $PartitionNumber) -Scope Global -ErrorAction SilentlyContinue
+    if ($env:GUEST_KEEPS_LETTERS) {
+        throw 'the letter is in use'
+    }
+    Remove-Letter -Number $PartitionNumber
+}
+
+function Remove-Letter {
+    param([int]$Number)
+    Remove-Item -LiteralPath (Join-Path $script:World "letter-$Number") -Force
+    Remove-PSDrive -Name (Get-Letter -Number $Number) -Scope Global -ErrorAction SilentlyContinue
 }
 
 function Get-Volume {
@@ -98,15 +144,10 @@ function Remove-Partition {
     Edit-Table -Words @('remove', "$PartitionNumber")
 }
 
-function Optimize-Volume {
-    param([string]$DriveLetter, [switch]$Defrag, [switch]$SlabConsolidate)
-    Write-Deed -Text 'defragmented'
-}
-
 # The bytes are changed by the package that the tests trust.
 function Edit-Table {
     param([string[]]$Words)
-    & $env:GUEST_PYTHON -m tests.guest.pwsh.table (Get-Fact -Name 'vhd_path') @Words
+    & $env:GUEST_PYTHON -m tests.guest.pwsh.table (Get-Attached) @Words
     if ($LASTEXITCODE -ne 0) {
         throw "the table was not changed: $LASTEXITCODE"
     }
@@ -136,7 +177,12 @@ function Test-HiveKey {
 
 function Get-HiveKeys {
     param([string]$Key)
-    return @('{01234567-89ab-cdef-0123-456789abcdef}')
+    return @('Current', '{01234567-89ab-cdef-0123-456789abcdef}')
+}
+
+function Set-MountedDevices {
+    param([string[]]$Old, [string[]]$New)
+    Write-Deed -Text "letters follow from $($Old -join ' ') to $($New -join ' ')"
 }
 
 function Get-NumberPath {

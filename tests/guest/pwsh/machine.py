@@ -111,7 +111,7 @@ class Machine:
     def __post_init__(self) -> None:
         for name in ("data/vhdlift/tools", "system/System32", "world", "work"):
             (self.folder / name).mkdir(parents=True)
-        for name in ("chkdsk", "vssadmin", "bcdboot", "bcdedit", "reg"):
+        for name in ("chkdsk", "defrag", "vssadmin", "bcdboot", "bcdedit", "reg"):
             self._program(self.folder / f"system/System32/{name}.exe", _PROGRAM)
         windows = self.folder / "world/volumes/2/Windows/System32/config"
         windows.mkdir(parents=True)
@@ -198,6 +198,7 @@ class Machine:
             "GUEST_MUTEX": f"Global\\vhdlift-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]}",
             "GUEST_FREE": str(15 * MIB),
             "GUEST_LEAST": str(MIB),
+            "GUEST_TAKEN": str(UUID(int=7)),
         }
 
     def state(self) -> dict[str, Any]:

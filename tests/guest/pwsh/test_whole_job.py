@@ -122,7 +122,62 @@ def test_windows_may_refuse_to_shrink(machine: Machine, cloud: Cloud) -> None:
     done, state = shrunk(machine, cloud, GUEST_FREE=str(19 * MIB), GUEST_LEAST=str(13 * MIB))
     assert (done.code, state["phase"], state["attempts"]["shrink"]) == (1, "shrink", 1)
     assert f"cannot shrink below {13 * MIB} bytes" in cloud.reports[-1]["message"]
-    assert machine.deeds().count("defragmented") == 2
+    assert machine.deeds().count("defrag.exe G: /X /H") == 2
+
+
+def test_a_disk_of_this_machines_image_gets_new_identifiers(machine: Machine, cloud: Cloud) -> None:
+    """One partition's is enough: all of the disk's change, drive letters follow, the manifest tells it."""
+    done = machine.run(GUEST_TAKEN=str(UUID(int=2)))
+    assert done.code == 0, done.said + machine.log()
+    facts = machine.state()["facts"]
+    assert facts["old_ids"] == [str(UUID(int=n)) for n in (9, 1, 2, 3)]
+    table = read_gpt(chunk_reader({0: cloud.blobs["old1.vhd"].content}), SIZE)
+    assert [str(table.disk_id), *(str(p.unique_id) for p in table.partitions)] == facts["new_ids"]
+    assert not {*facts["old_ids"]} & {*facts["new_ids"]}
+    pairs = f"letters follow from {' '.join(facts['old_ids'])} to {' '.join(facts['new_ids'])}"
+    assert pairs in machine.deeds()
+    changes = json.loads(cloud.blobs["old1.vhd.json"].content)["changes"]
+    assert any("new identifiers in place of" in line for line in changes)
+
+
+def test_new_identifiers_survive_a_kill_before_they_are_written(machine: Machine, cloud: Cloud) -> None:
+    """They are in the state already: the next attempt writes the same ones."""
+    body = AGENT.replace(
+        "Start-Agent", "function Write-NewIds { if (Test-Fact -Name 'new_ids') { Stop-Now } }\nStart-Agent"
+    )
+    assert machine.run(body, GUEST_TAKEN=str(UUID(int=2))).killed
+    noted = machine.state()["facts"]["new_ids"]
+    assert machine.run().code == 0
+    table = read_gpt(chunk_reader({0: cloud.blobs["old1.vhd"].content}), SIZE)
+    assert [str(table.disk_id), *(str(p.unique_id) for p in table.partitions)] == noted
+
+
+def test_windows_that_shows_only_on_a_writable_disk_is_found(machine: Machine, cloud: Cloud) -> None:
+    """As after a source that was not stopped: read-only first, then once more."""
+    body = AGENT.replace(
+        "Start-Agent",
+        "function Get-KernelVersion {\n    param([string]$Windows)\n"
+        "    $access = [IO.File]::ReadAllText((Join-Path $script:World 'attached'))\n"
+        "    if ($access -eq 'ReadOnly') { throw 'not ready' }\n"
+        "    return '10.0'\n}\nStart-Agent",
+    )
+    done = machine.run(body)
+    assert done.code == 0, done.said + machine.log()
+    assert [d for d in machine.deeds() if d.startswith("mounted")][:2] == [
+        "mounted ReadOnly",
+        "mounted ReadWrite",
+    ]
+    assert "looking for Windows, read-only: not ready" in machine.log()
+
+
+def test_a_letter_that_stays_leaves_nothing_attached(machine: Machine, cloud: Cloud) -> None:
+    """And what really went wrong is told, and is final as it was meant."""
+    (machine.folder / "world/volumes/2/Windows/System32/config/SYSTEM").unlink()
+    assert machine.run(GUEST_KEEPS_LETTERS="1").code == 1
+    told = cloud.reports[-1]
+    assert (told["phase"], told["attempt"]) == ("inspect", 1)
+    assert "no Windows was found" in told["message"]
+    assert not (machine.folder / "world/attached").exists()
 
 
 def test_an_encrypted_disk_is_refused(machine: Machine, cloud: Cloud) -> None:

@@ -83,3 +83,27 @@ function Remove-HiveKey {
         Set-Change -Text "registry SYSTEM\${Key}: removed"
     }
 }
+
+# Windows keeps its drive letters by the identifiers of disk and partitions: the new ones take the place of the old.
+function Set-MountedDevices {
+    param([string[]]$Old, [string[]]$New)
+    $devices = [Microsoft.Win32.Registry]::LocalMachine.OpenSubKey($script:HiveName + '\MountedDevices', $true)
+    if ($null -eq $devices) {
+        return
+    }
+    $kind = [Microsoft.Win32.RegistryValueKind]::Binary
+    try {
+        foreach ($name in @($devices.GetValueNames())) {
+            if ($devices.GetValueKind($name) -ne $kind) {
+                continue
+            }
+            $value = [Vhdlift.Identifiers]::Remount([byte[]]$devices.GetValue($name), $Old, $New)
+            if ($null -ne $value) {
+                $devices.SetValue($name, [byte[]]$value, $kind)
+                Set-Change -Text "registry SYSTEM\MountedDevices: $name follows the new identifiers"
+            }
+        }
+    } finally {
+        $devices.Dispose()
+    }
+}

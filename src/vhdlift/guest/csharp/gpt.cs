@@ -101,23 +101,34 @@ namespace Vhdlift
             for (int at = 0; at + size <= Entries.Length; at += size)
             {
                 if (IsUnused(at)) { continue; }
-                byte[] kind = new byte[16];
-                Array.Copy(Entries, at, kind, 0, 16);
                 long first = (long)Bytes.Little(Entries, at + 32, 8);
                 long last = (long)Bytes.Little(Entries, at + 40, 8);
-                found.Add(new Volume(at / size + 1, first, last, new Guid(kind).ToString("D"), false));
+                Volume volume = new Volume(at / size + 1, first, last, Text(Entries, at), false);
+                volume.Id = Text(Entries, at + 16);
+                found.Add(volume);
             }
             return found;
         }
 
-        public byte[] DiskId
+        public string DiskId { get { return Text(Header, 56); } }
+
+        // The disk's identifier, then one for each partition in use, in the order of the table.
+        public void SetIds(string[] ids)
         {
-            get
+            int size = (int)Bytes.Little(Header, 84, 4);
+            int next = 0;
+            Identifiers.Raw(ids[next++]).CopyTo(Header, 56);
+            for (int at = 0; at + size <= Entries.Length; at += size)
             {
-                byte[] id = new byte[16];
-                Array.Copy(Header, 56, id, 0, 16);
-                return id;
+                if (!IsUnused(at)) { Identifiers.Raw(ids[next++]).CopyTo(Entries, at + 16); }
             }
+        }
+
+        private static string Text(byte[] data, int at)
+        {
+            byte[] id = new byte[16];
+            Array.Copy(data, at, id, 0, 16);
+            return new Guid(id).ToString("D");
         }
 
         // The last sector that any partition takes.

@@ -17,6 +17,18 @@ namespace Vhdlift
         // In the order of the table; MBR: the four primary entries only, an extended one holds the logical ones.
         public List<Volume> Volumes = new List<Volume>();
 
+        // The disk's identifier, then those of its partitions in the order of the table; an MBR has none for these.
+        public string[] Ids
+        {
+            get
+            {
+                List<string> ids = new List<string>();
+                ids.Add(Id);
+                foreach (Volume volume in Volumes) { if (volume.Id.Length > 0) { ids.Add(volume.Id); } }
+                return ids.ToArray();
+            }
+        }
+
         // The first byte behind all partitions.
         public long End;
         private readonly List<string> problems = new List<string>();
@@ -59,24 +71,39 @@ namespace Vhdlift
             }
         }
 
-        // Gives the disk another identifier: 16 bytes for a GPT, of which an MBR takes the first 4. Two disks with one
-        // identifier cannot be online in one Windows.
-        public static void SetId(string path, long size, byte[] id)
+        // Gives the disk and its partitions other identifiers, in the order of `Ids`. Two disks with one identifier
+        // cannot be online in one Windows. Done again with the same ones, it mends what a crash left half written.
+        public static void SetIds(string path, long size, string[] ids)
         {
             using (FileStream disk = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read))
             {
                 byte[] mbr = Bytes.Read(disk, 0, Bytes.Sector);
                 if (IsProtective(mbr))
                 {
-                    Gpt table = Primary(disk, size);
-                    Array.Copy(id, 0, table.Header, 56, 16);
+                    Gpt table = Whole(disk, size);
+                    table.SetIds(ids);
                     WriteGpt(disk, table, size);
                     return;
                 }
-                Array.Copy(id, 0, mbr, 440, 4);
+                Identifiers.Raw(ids[0]).CopyTo(mbr, 440);
                 Bytes.Write(disk, 0, mbr);
                 disk.Flush(true);
             }
+        }
+
+        // The primary GPT, with the entries of the backup at the end when WriteGpt was stopped while it wrote the primary's.
+        private static Gpt Whole(Stream disk, long size)
+        {
+            long sectors = size / Bytes.Sector;
+            Gpt table = Gpt.Read(disk, 1, sectors, "primary");
+            if (table.Problems.Count == 0) { return table; }
+            Gpt backup = Gpt.Read(disk, sectors - 1, sectors, "backup");
+            if (backup.Problems.Count > 0 || backup.Entries.Length != table.Entries.Length)
+            {
+                throw new InvalidDataException(table.Problems[0]);
+            }
+            table.Entries = backup.Entries;
+            return table;
         }
 
         private static Gpt Primary(Stream disk, long size)
@@ -87,7 +114,7 @@ namespace Vhdlift
         }
 
         // Puts the backup GPT in the last sectors of a disk of `size` bytes, and makes both headers and the
-        // protective MBR say so. The backup is written before the primary, so a crash leaves one that is whole.
+        // protective MBR say so. The backup is on the disk before the primary is touched, so a crash leaves one whole.
         private static void WriteGpt(FileStream disk, Gpt table, long size)
         {
             long last = size / Bytes.Sector - 1;
@@ -98,6 +125,7 @@ namespace Vhdlift
             Bytes.Write(disk, (usable + 1) * Bytes.Sector, padded);
             Bytes.Write(disk, last * Bytes.Sector, table.HeaderFor(last, 1, usable + 1, usable));
             disk.Flush(true);
+            Bytes.Write(disk, table.EntriesAt * Bytes.Sector, table.Entries);
             Bytes.Write(disk, Bytes.Sector, table.HeaderFor(1, last, table.EntriesAt, usable));
             Bytes.Write(disk, 0, Protective(Bytes.Read(disk, 0, Bytes.Sector), last));
             disk.Flush(true);
@@ -158,7 +186,7 @@ namespace Vhdlift
             if (problems.Count > 0) { return; }
             Volumes = primary.Volumes();
             Partitions = Volumes.Count;
-            Id = new Guid(primary.DiskId).ToString("D");
+            Id = primary.DiskId;
             if (primary.Alternate < 2 || primary.Alternate >= sectors)
             {
                 problems.Add("the backup GPT is said to be at sector " + primary.Alternate + " of " + sectors);

@@ -14,6 +14,9 @@ namespace Vhdlift
         public readonly string Kind;
         public readonly bool Active;
 
+        // Its own GUID; nothing on an MBR disk.
+        public string Id = "";
+
         // "ntfs", "fat", "bitlocker", "refs", or nothing when it is none of them.
         public string Contents = "";
         private readonly long first;

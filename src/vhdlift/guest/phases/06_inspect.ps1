@@ -7,11 +7,12 @@ function Invoke-Inspect {
     }
     Dismount-Image
     Save-Before -Vhd $vhd -Size $size
+    Write-NewIds -Vhd $vhd -Size $size
     $layout = [Vhdlift.Layout]::Read($vhd, $size)
     Assert-Sound -Problem $layout.Problem -What 'the source'
     Assert-NotEncrypted -Volumes $layout.Volumes
-    Resolve-Identifier -Vhd $vhd -Size $size -Id $layout.Id
-    Invoke-WithImage -Access 'ReadOnly' -Work { Find-Windows -Volumes $layout.Volumes } | Out-Null
+    Resolve-Identifier -Vhd $vhd -Size $size -Ids $layout.Ids
+    Find-Windows -Volumes $layout.Volumes
     Set-Fact -Name 'system_offset' -Value (Get-SystemOffset -Volumes $layout.Volumes)
     Assert-Room -Volumes $layout.Volumes -Size $size
     $used = Format-Bytes -Bytes (Get-Fact -Name 'windows_used')
@@ -38,33 +39,68 @@ function Assert-NotEncrypted {
     }
 }
 
-# A disk made from the same image as this machine's can have the same identifier; Windows would keep it offline.
+# A disk made from the same image as this machine's can have the same identifiers; Windows would keep it offline.
 function Resolve-Identifier {
-    param([string]$Vhd, [int64]$Size, [string]$Id)
+    param([string]$Vhd, [int64]$Size, [string[]]$Ids)
+    $taken = @(Get-TakenIds)
+    $same = @($Ids | Where-Object { $taken -contains $_ })
+    if ($same.Count -eq 0 -or (Test-Fact -Name 'new_ids')) {
+        return
+    }
+    Write-Log -Message "the disk and its partitions get new identifiers, because this machine has $($same -join ', ') too"
+    Set-Fact -Name 'old_ids' -Value $Ids
+    Set-Fact -Name 'new_ids' -Value ([Vhdlift.Identifiers]::Fresh($Ids))
+    Write-NewIds -Vhd $Vhd -Size $Size
+}
+
+# The identifiers of this machine's disks and their partitions.
+function Get-TakenIds {
     foreach ($disk in @(Get-Disk)) {
-        $other = [string]$disk.Guid
         if ([string]$disk.PartitionStyle -eq 'MBR') {
-            $other = '{0:x8}' -f [int64]$disk.Signature
+            '{0:x8}' -f [int64]$disk.Signature
+            continue
         }
-        if ($other.Trim('{', '}') -eq $Id) {
-            [Vhdlift.Layout]::SetId($Vhd, $Size, [Guid]::NewGuid().ToByteArray())
-            Write-Log -Message "the disk got a new identifier in place of $Id, which a disk of this machine has too"
-            Set-Fact -Name 'old_disk_id' -Value $Id
-            return
+        ([string]$disk.Guid).Trim('{', '}')
+        foreach ($part in @(Get-Partition -DiskNumber $disk.Number -ErrorAction SilentlyContinue)) {
+            ([string]$part.Guid).Trim('{', '}')
         }
     }
 }
 
-# Where Windows is, how full its volume is, and which Windows it is.
+# They are in the state before they are on the disk: after a crash between the two, or while they were written, the
+# next attempt writes the same ones.
+function Write-NewIds {
+    param([string]$Vhd, [int64]$Size)
+    if (Test-Fact -Name 'new_ids') {
+        [Vhdlift.Layout]::SetIds($Vhd, $Size, [string[]]@(Get-Fact -Name 'new_ids'))
+    }
+}
+
+# Looked for read-only first. A source that was not stopped can need its file system's log worked off before Windows
+# reads it, and that takes a disk that can be written.
 function Find-Windows {
     param($Volumes)
-    $seen = New-Object System.Collections.ArrayList
+    $likely = @($Volumes | Where-Object { $_.Contents -eq 'ntfs' -and -not $_.IsRecovery })
+    try {
+        $found = Invoke-WithImage -Access 'ReadOnly' -Work { Read-Windows -Volumes $likely } | Select-Object -Last 1
+    } catch {
+        $found = $false
+        Write-Log -Message ('looking for Windows, read-only: ' + (Get-Cause -Problem $_))
+    }
+    if (-not $found) {
+        $found = Invoke-WithImage -Access 'ReadWrite' -Work { Read-Windows -Volumes $likely } | Select-Object -Last 1
+    }
+    if (-not $found) {
+        $seen = @($likely | ForEach-Object { "partition $($_.Number) of $($_.Size) bytes" }) -join ', '
+        Stop-Final -Message "no Windows was found: of $($Volumes.Count) partitions, $($likely.Count) are NTFS and not for recovery ($seen)"
+    }
+}
+
+# Where Windows is, how full its volume is, and which Windows it is; true when it is there.
+function Read-Windows {
+    param($Volumes)
     foreach ($volume in $Volumes) {
-        if ($volume.Contents -ne 'ntfs' -or $volume.IsRecovery) {
-            continue
-        }
         $letter = Get-ImageLetter -Offset $volume.Offset
-        [void]$seen.Add("partition $($volume.Number) of $($volume.Size) bytes")
         if (-not (Test-Path -LiteralPath ($letter + '\Windows\System32\config\SYSTEM'))) {
             continue
         }
@@ -74,9 +110,9 @@ function Find-Windows {
         Set-Fact -Name 'windows_size' -Value $volume.Size
         Set-Fact -Name 'windows_used' -Value ([int64]($room.Size - $room.SizeRemaining))
         Set-Fact -Name 'windows_version' -Value (Get-KernelVersion -Windows $letter)
-        return
+        return $true
     }
-    Stop-Final -Message "no Windows was found: of $($Volumes.Count) partitions, $($seen.Count) are NTFS and not for recovery ($($seen -join ', '))"
+    return $false
 }
 
 function Get-KernelVersion {

@@ -8,24 +8,28 @@ function Invoke-UsbPrep {
     Invoke-WithImage -Access 'ReadWrite' -Work {
         $windows = Get-ImageLetter -Offset ([int64](Get-Fact -Name 'windows_offset'))
         Open-Hive -Windows $windows
-        try {
-            Set-UsbRegistry
-        } finally {
-            Close-Hive
+        Set-UsbRegistry
+        if (Test-Fact -Name 'new_ids') {
+            Set-MountedDevices -Old @(Get-Fact -Name 'old_ids') -New @(Get-Fact -Name 'new_ids')
         }
+        Close-Hive
         Write-BootFiles -Windows $windows
     } | Out-Null
-    if (Test-Fact -Name 'old_disk_id') {
-        Set-Change -Text "the disk has a new identifier in place of $(Get-Fact -Name 'old_disk_id')"
+    if (Test-Fact -Name 'new_ids') {
+        Set-Change -Text "the disk and its partitions have new identifiers in place of $(@(Get-Fact -Name 'old_ids') -join ', ')"
     }
     return "$(@(Get-Fact -Name 'changes').Count) changes so far, all in the manifest"
 }
 
 # BootDriverFlags: which drivers Windows loads first, as bits: 0x2 disks in a VHD, 0x4 USB disks, 0x10 USB 3 ("Specifying
-# driver load order", Windows driver documentation). SanPolicy 4 leaves the disks of the machine it starts on offline.
+# driver load order", Windows driver documentation). A machine's key has a GUID for a name; `Current` beside them can be a
+# link into the registry of this Windows. SanPolicy 4 leaves the disks of the machine it starts on offline.
 function Set-UsbRegistry {
     $set = 'ControlSet{0:D3}' -f [int](Get-HiveNumber -Key 'Select' -Name 'Current')
     foreach ($machine in @(Get-HiveKeys -Key 'HardwareConfig')) {
+        if ($machine -notmatch '^\{[0-9A-Fa-f-]{36}\}$') {
+            continue
+        }
         $key = "HardwareConfig\$machine"
         $flags = [int](Get-HiveNumber -Key $key -Name 'BootDriverFlags')
         Set-HiveNumber -Key $key -Name 'BootDriverFlags' -Value ($flags -bor $script:BootFlags)
