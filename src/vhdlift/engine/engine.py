@@ -154,13 +154,14 @@ class Engine:
         store, seen = self._rt.store, 0
         while True:
             count = self._rt.wakes.count(run_id)
+            # Before the look: a run that ends after it is let go of, and the next look finds its end.
+            job = self.jobs.get(run_id)
             row = await asyncio.to_thread(store.find, run_id)
             for event in await asyncio.to_thread(store.events, run_id, seen):
                 seen = event.sequence
                 on_event(event)
             if row.ended_at is not None and row.outcome is not None:
                 return await self._drained(row.id, row.outcome)
-            job = self.jobs.get(run_id)
             if job is None:
                 raise VhdliftError(f"This process does not work on run {run_id}.")
             if job.problem is not None:

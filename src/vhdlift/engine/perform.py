@@ -131,7 +131,7 @@ async def undo(
         left = [_not_undone(run, name, f"An unexpected {type(problem).__name__}: {redact(str(problem))}")]
     if tell:
         await _tell_undone(teller, list(left), status)
-    return [row.to_json() for row in left]
+    return list(redact_json([row.to_json() for row in left]))
 
 
 async def _do(rt: Runtime, teller: Teller, step: Step, facts: Mapping[str, Any]) -> dict[str, Any]:
