@@ -120,6 +120,7 @@ function Remove-Letter {
 }
 
 function Get-Volume {
+    [CmdletBinding()]
     param([string]$DriveLetter = '')
     return [pscustomobject]@{
         DriveLetter = 'C'; DriveType = 'Fixed'; FileSystem = 'NTFS'; FileSystemLabel = ''; HealthStatus = 'Healthy'

@@ -136,6 +136,14 @@ function Get-ImageLetter {
     return $path.Substring(0, 2)
 }
 
+# The volume of that letter, with its size and health.
+function Get-ImageVolume {
+    param([string]$Letter)
+    return Wait-Found -Seconds 15 -What "the volume $Letter" -Find {
+        Get-Volume -DriveLetter $Letter.Substring(0, 1) -ErrorAction SilentlyContinue
+    }
+}
+
 function Get-Letters {
     param($Part)
     return @($Part.AccessPaths | Where-Object { $_ -match '^[A-Z]:\\$' })

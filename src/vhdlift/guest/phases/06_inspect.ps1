@@ -104,7 +104,7 @@ function Read-Windows {
         if (-not (Test-Path -LiteralPath ($letter + '\Windows\System32\config\SYSTEM'))) {
             continue
         }
-        $room = Get-Volume -DriveLetter $letter.Substring(0, 1)
+        $room = Get-ImageVolume -Letter $letter
         Set-Fact -Name 'windows_partition' -Value $volume.Number
         Set-Fact -Name 'windows_offset' -Value $volume.Offset
         Set-Fact -Name 'windows_size' -Value $volume.Size

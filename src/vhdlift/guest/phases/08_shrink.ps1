@@ -17,7 +17,8 @@ function Invoke-Shrink {
 }
 
 # A recovery partition behind the limit cannot stay where it is. Windows starts without it. The volumes were read before
-# the file was attached: nobody can open it meanwhile.
+# the file was attached: nobody can open it meanwhile. It is told before it is done, as the attempt after a crash finds
+# nothing to do any more; while it stays, the phase fails.
 function Remove-RecoveryBehind {
     param($Volumes, [int64]$Limit)
     foreach ($volume in $Volumes) {
@@ -26,8 +27,8 @@ function Remove-RecoveryBehind {
         }
         $part = Get-ImagePartition -Offset $volume.Offset
         Set-Fact -Name 'recovery_removed' -Value $true
-        Remove-Partition -DiskNumber $script:ImageDisk -PartitionNumber $part.PartitionNumber -Confirm:$false
         Set-Change -Text "the recovery partition $($volume.Number) ($($volume.Size) bytes) behind Windows was removed"
+        Remove-Partition -DiskNumber $script:ImageDisk -PartitionNumber $part.PartitionNumber -Confirm:$false
     }
 }
 

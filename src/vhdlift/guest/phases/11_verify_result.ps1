@@ -28,7 +28,7 @@ function Assert-Readable {
     if (-not (Test-Path -LiteralPath ($letter + '\Windows\System32\config\SYSTEM'))) {
         Stop-Final -Message 'the result: Windows cannot be read in it any more'
     }
-    $health = [string](Get-Volume -DriveLetter $letter.Substring(0, 1)).HealthStatus
+    $health = [string](Get-ImageVolume -Letter $letter).HealthStatus
     if ($health -ne 'Healthy') {
         Stop-Final -Message "the result: Windows' volume is said to be $health"
     }
