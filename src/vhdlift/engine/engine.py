@@ -232,11 +232,11 @@ class Engine:
             raise VhdliftError(sentence, f"Set AZURE_SUBSCRIPTION_ID={run.spec.subscription_id}.")
         await asyncio.to_thread(right_to_work.take, self._locks, run.id)
         self._rt.allow(run.id)
-        job = self.jobs[run.id] = Job(run)
         try:
             await asyncio.to_thread(self._rt.store.add_run, run, self._plan)
             await asyncio.to_thread(self._rt.store.unpark, run.id)
-            job.watched = await asyncio.to_thread(go)
+            # Not before: until a run that had ended is open again, the keeper would let go of it.
+            self.jobs[run.id] = Job(run, await asyncio.to_thread(go))
         except BaseException:
             self.release(run.id)
             raise
