@@ -358,3 +358,21 @@ async def test_artefact_is_waited_for_through_an_outage_that_ends_other_calls(ar
         with pytest.raises(AzureRefused, match="Away"):
             await asked(get, what="reading vm1", scale=azure.scale)
         assert await asked(get, what="reading vm1", scale=azure.scale, kind="artefact") is not None
+
+
+INTERNAL = {"code": "InternalOperationError", "message": "An internal error has occurred."}
+
+
+async def test_deletion_that_failed_inside_azure_is_asked_for_again(arm: Arm, azure: Azure) -> None:
+    arm.on(f"DELETE {vm_path()}", accepted(arm))
+    arm.on(f"GET {OPERATION}", Answer(body={"status": "Failed", "error": INTERNAL}), SUCCEEDED)
+    await delete(azure)
+    assert len(arm.of("DELETE")) == 2
+
+
+async def test_other_operations_that_failed_inside_azure_are_not(arm: Arm, azure: Azure) -> None:
+    arm.on(f"POST {vm_path('/start')}", accepted(arm))
+    arm.on(f"GET {OPERATION}", Answer(body={"status": "Failed", "error": INTERNAL}))
+    with pytest.raises(AzureRefused, match="InternalOperationError"):
+        await start(azure)
+    assert len(arm.of("POST")) == 1

@@ -243,7 +243,8 @@ def is_busy(
     if not deleting:
         return False
     attached = code == "operationnotallowed" and "attached to" in refusal.sentence.lower()
-    return attached or "inuse" in code or code.endswith("cannotbedeleted")
+    # A deletion that failed inside Azure (`InternalOperationError`) can be asked for again.
+    return attached or "inuse" in code or code.endswith("cannotbedeleted") or code.startswith("internal")
 
 
 def is_passing(refusal: VhdliftError) -> bool:
