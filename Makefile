@@ -9,8 +9,8 @@ LOCK := $(COMPILE) pyproject.toml --extra local
 # The Azure CLI brings some 90 packages of its own, so it lives apart from all else.
 AZCLI := .venv-azcli
 AZCLI_READY := $(AZCLI)/.ready-$(shell cksum < requirements/azcli.txt | cut -d' ' -f1)
-# The tests wait for servers a third of their time, so one more of them than there are cores.
-WORKERS := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+# The tests wait for servers half of their time, so twice as many of them as there are cores.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * os.cpu_count())')
 DEV_READY := $(VENV)/.dev-$(shell cksum < requirements/dev.txt | cut -d' ' -f1)
 
 .PHONY: demo test test-azcli lint torture crowd bench docs lock clean
