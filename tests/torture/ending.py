@@ -129,7 +129,10 @@ def _second_copies(log: Iterable[Mapping[str, Any]]) -> list[str]:
     """
     created = [row for row in log if row["method"] == "PUT" and row["status"] in (_NEW, _ACCEPTED)]
     times = Counter(str(row["path"]).split("?")[0].lower() for row in created if row["status"] == _NEW)
-    names = Counter(f"{row['operation']} {marker(str(row['path']))}" for row in created)
+    names = Counter(
+        f"{operation} {marker(path)}"
+        for operation, path in {(str(r["operation"]), str(r["path"]).split("?")[0].lower()) for r in created}
+    )
     again = [f"{path} was created {count} times" for path, count in times.items() if count > 1]
     return again or [f"{what} has {count} names" for what, count in names.items() if count > 1]
 

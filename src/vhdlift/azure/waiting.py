@@ -195,9 +195,12 @@ class _State:
 
 
 async def _patiently(once: Callable[[_State], Awaitable[T]], what: str, kind: Kind, scale: float) -> T:
-    """Run `once`, again while the resource is busy or out of reach, within patience and deadline."""
+    """Run `once`, again while the resource is busy or out of reach, within patience and deadline.
+
+    Patience begins with the first refusal, and not while an operation was still going well.
+    """
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    refused: float | None = None
     deadline = _deadline(kind, scale)
     pace = Pace(kind.typical, scale)
     async with _limit(what, scale, deadline) as state:
@@ -206,7 +209,9 @@ async def _patiently(once: Callable[[_State], Awaitable[T]], what: str, kind: Ki
                 return await once(state)
             except (AzureError, *UNREADABLE_ERRORS) as error:
                 refusal = translated(error, what)
-                waited = loop.time() - began - state.call.asked
+                now = loop.time() - state.call.asked
+                refused = now if refused is None else refused
+                waited = now - refused
                 left = kind.patience * scale - waited
                 wish = _wish(error)
                 helps = is_busy(refusal, deleting=kind.deletes, insisting=kind.insists, creating=kind.creates)
