@@ -21,6 +21,7 @@ from tests.crowd.weather import faults
 from tests.localcloud import LocalCloud, serving
 from vhdlift.engine.engine import Engine
 from vhdlift.engine.store import Outcome
+from vhdlift.memory import give_back_what_is_freed
 from vhdlift.model import Run
 from vhdlift.settings import Settings, load_settings
 
@@ -132,6 +133,7 @@ def _say(line: str) -> None:
 def main(words: Sequence[str]) -> int:
     """Play a crowd; 0 when all of it ended well."""
     asked = arguments(words)
+    give_back_what_is_freed()  # as a worker does
     with tempfile.TemporaryDirectory(prefix="vhdlift-crowd-") as name:
         folder = Path(name)
         with serving(folder / "cloud", "--port", "0", "--time-scale", asked.time_scale) as cloud:
