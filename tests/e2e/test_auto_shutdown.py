@@ -13,7 +13,7 @@ def test_an_asked_for_shutdown_is_scheduled_tagged_and_undone(cloud: LocalCloud,
     cloud.fault(
         "PUT Microsoft.Compute/virtualMachines/extensions", status=400, code="TestFault", message="No."
     )
-    said = tool.provision("--auto-shutdown", "19:00", "--on-failure", "keep")
+    said = tool.provision("--auto-shutdown", "19:00", "--on-failure", "keep", "--force")
     assert said.code == 1
     schedule = cloud.arm("GET", SCHEDULE, "2018-09-15").json()
     assert schedule["properties"]["dailyRecurrence"]["time"] == "1900"

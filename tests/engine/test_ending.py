@@ -103,3 +103,17 @@ async def test_two_processes_never_work_on_one_run(settings: Settings, cloud: Cl
         with pytest.raises(VhdliftError, match="Another process is working"):
             await play(settings, cloud, Fake(cloud, "a"), run=run)
     assert cloud.log == []
+
+
+async def test_a_clean_up_waits_for_who_still_posts_the_end_of_the_run(
+    settings: Settings, cloud: Cloud
+) -> None:
+    """A run that is over is soon let go of."""
+    run, steps = run_of(), (Fake(cloud, "a"),)
+    await play(settings, cloud, *steps, run=run)
+    doubles = {"steps": steps, "open_clients": cloud.clients, "inventory": cloud.inventory}
+    with locks.opened(settings) as others:
+        assert others.take(run.id)
+        asyncio.get_running_loop().call_later(1.5, others.give_back, run.id)
+        outcome = await api.cleanup(settings, run.id, lambda _event: None, **doubles)
+    assert (outcome.leftovers, cloud.things) == ((), set())

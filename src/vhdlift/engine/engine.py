@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 DRAIN_SECONDS = 60.0
 CLOSE_SECONDS = 15.0
+HANDOVER_SECONDS = 20.0
 
 
 @dataclass
@@ -141,7 +142,9 @@ class Engine:
         Raises:
             VhdliftError: another process works on the run.
         """
-        await self._take(row.run, lambda: self._clean_up(row))
+        # Who brought it to its end still has its last posts in hand for a moment.
+        patience = HANDOVER_SECONDS if row.ended_at is not None else 0.0
+        await self._take(row.run, lambda: self._clean_up(row), patience)
 
     async def follow(self, run_id: str, on_event: OnEvent) -> Outcome:
         """Hand on each event as it comes, until the run has ended and its posts are out, or long overdue.
@@ -225,12 +228,12 @@ class Engine:
                 self._rt.break_off(run_id)
             await within(CLOSE_SECONDS, workflow.shut_down, self._executor)
 
-    async def _take(self, run: Run, go: Callable[[], tuple[str, ...]]) -> None:
+    async def _take(self, run: Run, go: Callable[[], tuple[str, ...]], patience: float = 0.0) -> None:
         if not speaks_to(self._rt.settings, run):
             # The same names may be there too, and be somebody else's.
             sentence = f"Run {run.id} is of another subscription than this process works in."
             raise VhdliftError(sentence, f"Set AZURE_SUBSCRIPTION_ID={run.spec.subscription_id}.")
-        await asyncio.to_thread(right_to_work.take, self._locks, run.id)
+        await self._lock(run.id, patience)
         self._rt.allow(run.id)
         try:
             await asyncio.to_thread(self._rt.store.add_run, run, self._plan)
@@ -240,6 +243,19 @@ class Engine:
         except BaseException:
             self.release(run.id)
             raise
+
+    async def _lock(self, run_id: str, patience: float) -> None:
+        """Take the right to work on the run, waiting for it for so many seconds."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                await asyncio.to_thread(right_to_work.take, self._locks, run_id)
+            except VhdliftError:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
 
     def _go_on(self, run: Run) -> tuple[str, ...]:
         """Carry out what is known of the run and not finished, or begin it; returns what is to be watched."""
