@@ -87,13 +87,14 @@ class Service:
 
     async def look_for_ever(self) -> None:
         """Look again and again; a database that is away for a while ends nothing."""
-        while True:
-            try:
-                for run_id in await asyncio.to_thread(self._abandoned):
-                    await self._take_up(run_id)
-            except Exception:  # whatever it is, the runs of others still need somebody who looks
-                log.exception("not_looked")
-            await asyncio.sleep(LOOK_SECONDS)
+        async with asyncio.TaskGroup() as beside:
+            while True:
+                try:
+                    for run_id in await asyncio.to_thread(self._abandoned):
+                        await self._take_up(run_id, beside)
+                except Exception:  # whatever it is, the runs of others still need somebody who looks
+                    log.exception("not_looked")
+                await asyncio.sleep(LOOK_SECONDS)
 
     def _abandoned(self) -> list[str]:
         """The runs with something to do that nobody has worked on for long enough, the oldest first.
@@ -113,13 +114,15 @@ class Service:
         grace = max(SHORTEST_GRACE_SECONDS, GRACE_SECONDS * self._settings.time_scale)
         return sorted(one for one, since in self._free_since.items() if now - since >= grace)
 
-    async def _take_up(self, run_id: str) -> None:
+    async def _take_up(self, run_id: str, beside: asyncio.TaskGroup) -> None:
         row = await asyncio.to_thread(self._engine.store.find, run_id)
         if not speaks_to(self._settings, row.run):
             return
         try:
             if not await asyncio.to_thread(self._can_carry, row):
-                await self._leave_alone(row)
+                if row.id not in self._told:
+                    self._told.add(row.id)
+                    beside.create_task(self._leave_alone(row))
                 return
             await self._engine.start(row.run)
             log.info("taken_up", run=run_id)
@@ -134,10 +137,11 @@ class Service:
         return bool(self._engine.store.facts_of(row.id, "vm_created"))
 
     async def _leave_alone(self, row: RunRow) -> None:
-        """The run waits for its user; its source VM does not."""
-        if row.id in self._told:
-            return
-        self._told.add(row.id)
+        """The run waits for its user; its source VM does not, nor do other runs while Azure starts it."""
         log.warning("left_alone", run=row.id, reason="the VM's password is known to its user only")
-        left = await self._engine.give_source_back(row)
+        try:
+            left = await self._engine.give_source_back(row)
+        except Exception:  # it must not end the looking for other runs
+            log.exception("source_not_looked_after", run=row.id)
+            return
         log.info("source_looked_after", run=row.id, left=[one["reason"] for one in left])
