@@ -11,6 +11,10 @@ import base64
 import html
 import json
 import re
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -19,7 +23,11 @@ if TYPE_CHECKING:
 
 MARK = "[redacted]"
 SHORTEST = 6
+REMEMBERED = 32
+"""How many owners that were let go of keep their secrets: what they had under way may yet speak of them."""
 _HELD_BACK = 4096
+_PROCESS = ""
+_owner: ContextVar[str] = ContextVar("vhdlift_owner_of_secrets", default=_PROCESS)
 
 # The group `secret` is what goes; without it the whole match does. No pattern crosses the end of a line.
 _PATTERNS = (
@@ -46,6 +54,14 @@ _SECRET_KEYS = re.compile(
 )
 
 
+@dataclass
+class _Known:
+    """How a secret looks, and who uses it."""
+
+    forms: frozenset[str]
+    owners: set[str] = field(default_factory=set)
+
+
 class Redactor:
     """A set of secret values, and the means to take them out of text.
 
@@ -53,15 +69,53 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        self._values: frozenset[str] = frozenset()
+        self._values: dict[str, _Known] = {}
+        self._let_go: dict[str, None] = {}
         self._forms: tuple[str, ...] = ()
+        self._guard = threading.Lock()
 
     def register(self, value: str) -> None:
         """Remember a secret; values of fewer than six characters would take words out of every message."""
-        if len(value) < SHORTEST or value in self._values:
+        if len(value) < SHORTEST:
             return
-        self._values |= {value}
-        self._forms = tuple(sorted({*self._forms, *_forms(value)}, key=len, reverse=True))
+        with self._guard:
+            known = self._values.get(value)
+            if known is None:
+                known = self._values[value] = _Known(frozenset(_forms(value)))
+                self._look_for({*self._forms, *known.forms})
+            known.owners.add(_owner.get())
+
+    @contextmanager
+    def owned_by(self, owner: str) -> Iterator[None]:
+        """What is registered in the block, and in the tasks and threads that it starts, is the owner's."""
+        with self._guard:
+            self._let_go.pop(owner, None)
+        token = _owner.set(owner)
+        try:
+            yield
+        finally:
+            _owner.reset(token)
+
+    def let_go(self, owner: str) -> None:
+        """Forget the owner's secrets once 32 others were let go of; not those that are others' as well.
+
+        A process that carries runs for months would otherwise look for the secrets of all of them in every
+        message.
+        """
+        with self._guard:
+            self._let_go[owner] = self._let_go.pop(owner, None)
+            if len(self._let_go) > REMEMBERED:
+                self._forget(next(iter(self._let_go)))
+
+    def _forget(self, owner: str) -> None:
+        del self._let_go[owner]
+        for known in self._values.values():
+            known.owners.discard(owner)
+        self._values = {value: known for value, known in self._values.items() if known.owners}
+        self._look_for({form for known in self._values.values() for form in known.forms})
+
+    def _look_for(self, forms: set[str]) -> None:
+        self._forms = tuple(sorted(forms, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[redacted]`."""
@@ -203,6 +257,8 @@ def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
 
 _process = Redactor()
 register = _process.register
+owned_by = _process.owned_by
+let_go = _process.let_go
 redact = _process.redact
 redact_json = _process.redact_json
 

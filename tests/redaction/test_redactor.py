@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import json
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vhdlift.redaction import MARK, Redactor
+from vhdlift.redaction import MARK, REMEMBERED, Redactor
 
 # Secrets that could be told from the mark itself and from each other's surroundings.
 secrets = st.text(min_size=6, max_size=40).filter(
@@ -27,6 +28,14 @@ def redactor(*values: str) -> Redactor:
     for value in values:
         made.register(value)
     return made
+
+
+def run(made: Redactor, owner: str, *values: str) -> None:
+    """Use some secrets, and come to an end."""
+    with made.owned_by(owner):
+        for value in values:
+            made.register(value)
+    made.let_go(owner)
 
 
 @given(secret=secrets, before=prose, after=prose)
@@ -160,3 +169,48 @@ def test_it_is_quick() -> None:
     start = time.process_time()
     assert made.redact(text) == text
     assert time.process_time() - start < 2
+
+
+def test_secrets_of_a_run_that_is_over_are_forgotten_after_those_of_later_ones() -> None:
+    """Else every message of a process that works for months is searched for the secrets of all its runs."""
+    made = Redactor()
+    run(made, "first", "secret of first")
+    for number in range(REMEMBERED):
+        assert made.redact("secret of first") == MARK
+        run(made, f"run{number}", f"secret of run {number}.")
+    assert made.redact("secret of first") == "secret of first"
+    assert made.redact("secret of run 0.") == MARK
+
+
+def test_a_secret_that_others_use_too_is_not_forgotten_with_a_run() -> None:
+    """The process's own, and those of a run that is not over."""
+    made = redactor("secret of all")
+    with made.owned_by("going"):
+        made.register("secret of two")
+    for number in range(REMEMBERED + 2):
+        run(made, f"run{number}", "secret of all", "secret of two")
+    assert made.redact("secret of all, secret of two") == f"{MARK}, {MARK}"
+
+
+def test_a_run_that_is_taken_up_again_is_not_over() -> None:
+    made = Redactor()
+    run(made, "again", "secret of again")
+    with made.owned_by("again"):
+        for number in range(REMEMBERED + 2):
+            run(made, f"run{number}", f"secret of run {number}")
+        assert made.redact("secret of again") == MARK
+
+
+def test_a_thread_that_a_run_starts_registers_for_the_run() -> None:
+    """As `asyncio.to_thread` starts them."""
+
+    async def work(made: Redactor) -> None:
+        with made.owned_by("first"):
+            await asyncio.to_thread(made.register, "secret of first")
+        made.let_go("first")
+
+    made = Redactor()
+    asyncio.run(work(made))
+    for number in range(REMEMBERED):
+        made.let_go(f"run{number}")
+    assert made.redact("secret of first") == "secret of first"

@@ -23,7 +23,8 @@ from vhdlift.engine.store import Outcome, RunRow, Store
 from vhdlift.engine.threads import to_the_end, within
 from vhdlift.errors import VhdliftError
 from vhdlift.logs import logging_to
-from vhdlift.redaction import redact, register
+from vhdlift.memory import give_back_now
+from vhdlift.redaction import let_go, owned_by, redact, register
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -129,8 +130,9 @@ class Engine:
 
         def go() -> tuple[str, ...]:
             if settings is not None:
-                for secret in settings.secrets():
-                    register(secret)
+                with owned_by(run.id):
+                    for secret in settings.secrets():
+                        register(secret)
                 self._rt.give_settings(run.id, settings)
             return self._go_on(run)
 
@@ -194,10 +196,13 @@ class Engine:
         try:
             plan = await asyncio.to_thread(self._rt.store.plan, row.id)
             first = [one["name"] for one in plan if closing.comes_first(one["name"])]
-            ends = [await perform.undo(row.run.to_json(), name, "provisioning", tell=False) for name in first]
+            with owned_by(row.id):
+                data = row.run.to_json()
+                ends = [await perform.undo(data, name, "provisioning", tell=False) for name in first]
             return [left for end in ends for left in end]
         finally:
             self._locks.give_back(row.id)
+            let_go(row.id)
 
     def release(self, run_id: str) -> None:
         """Let others work on the run; what is under way here is left where it stands."""
@@ -205,6 +210,7 @@ class Engine:
         self._rt.break_off(run_id)
         self._locks.give_back(run_id)
         self._rt.forget(run_id)
+        give_back_now()
 
     def go_on(self, job: Job) -> None:
         """Carry out what is known of the run and not finished; the right to work on it is ours."""

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from vhdlift import redaction
 from vhdlift.engine.wakes import Wakes
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class Runtime:
         with self._guard:
             self._at_work.setdefault(run_id, set()).add(entry)
         try:
-            yield
+            with redaction.owned_by(run_id):
+                yield
         finally:
             with self._guard:
                 self._at_work[run_id].discard(entry)
@@ -134,6 +136,7 @@ class Runtime:
         self._allowed.discard(run_id)
         self._stops.pop(run_id, None)
         self._own.pop(run_id, None)
+        redaction.let_go(run_id)
         self.wakes.forget(run_id)
         with self._guard:
             if not self._at_work.get(run_id):
