@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from tests.engine.test_bad_moments import entered
 from tests.engine.test_ending import forever, until
 from vhdlift.engine import api
 from vhdlift.engine.store import Store
-from vhdlift.errors import VhdliftError
-from vhdlift.model import Run
+from vhdlift.errors import Leftover, VhdliftError
+from vhdlift.model import Event, Run
 from vhdlift.settings import Settings
+from vhdlift.steps.base import Context
 
 ELSEWHERE = "00000000-0000-0000-0000-000000000002"
 
@@ -28,26 +30,37 @@ def own(tmp_path: Path) -> Settings:
     return settings_in(tmp_path, VHDLIFT_WEBHOOK_URL="http://127.0.0.1:1/hook", **more)
 
 
-async def taken_with(settings: Settings, cloud: Cloud, *left: Run) -> list[str]:
-    """The runs that a worker takes up: these, if it wants them, and one that it has to."""
-    steps = Fake(cloud, "a", do=forever, first=True), Fake(cloud, "wanted", do=forever)
-    wanted, store = entered(settings, steps[1]), Store.open(settings)
-    taken: list[str] = []
+@asynccontextmanager
+async def at_work(
+    settings: Settings, cloud: Cloud, *steps: Fake, on_taken: Callable[[Run], None] = lambda _run: None
+) -> AsyncIterator[None]:
+    """A worker that knows these steps."""
     serving = asyncio.create_task(
         api.serve(
             settings,
-            on_taken=lambda run: taken.append(run.id),
+            on_taken=on_taken,
             steps=steps,
             open_clients=cloud.clients,
             inventory=cloud.inventory,
         )
     )
-    # Its step and its posts have begun, so that nothing is cut off that DBOS is just about to start.
-    await until(lambda: "/wanted" in cloud.things and store.undelivered(wanted.id))
-    store.close()
-    serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
+    try:
+        yield
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+async def taken_with(settings: Settings, cloud: Cloud, *left: Run) -> list[str]:
+    """The runs that a worker takes up: these, if it wants them, and one that it has to."""
+    steps = Fake(cloud, "a", do=forever, first=True), Fake(cloud, "wanted", do=forever)
+    wanted, store = entered(settings, steps[1]), Store.open(settings)
+    taken: list[str] = []
+    async with at_work(settings, cloud, *steps, on_taken=lambda run: taken.append(run.id)):
+        # Its step and its posts have begun, so that nothing is cut off that DBOS is just about to start.
+        await until(lambda: "/wanted" in cloud.things and store.undelivered(wanted.id))
+        store.close()
     # The wanted one is the youngest, so those before it have had their turn.
     assert all(run.id < wanted.id for run in left)
     return [run_id for run_id in taken if run_id != wanted.id]
@@ -83,6 +96,30 @@ async def test_a_run_whose_password_only_its_user_knows_is_left_alone_before_its
     store.close()
     assert await taken_with(own, cloud, before, after) == [after.id]
     assert cloud.log.count("undo a") == 1
+
+
+async def test_a_source_vm_that_could_not_be_given_back_is_tried_again(own: Settings, cloud: Cloud) -> None:
+    left, answers = run_of(own_password=True), [[Leftover("/old", "Azure has no room", "az vm start")], []]
+
+    async def undo(_c: Context) -> list[Leftover]:
+        return answers.pop(0)
+
+    enter(own, left)
+    async with at_work(own, cloud, Fake(cloud, "a", first=True, undo=undo)):
+        await until(lambda: cloud.log.count("undo a") == 2)
+
+
+async def test_a_source_vm_is_given_back_again_when_its_run_went_on_and_was_left_once_more(
+    own: Settings, cloud: Cloud
+) -> None:
+    left = run_of(own_password=True)
+    enter(own, left)
+    store = Store.open(own)
+    async with at_work(own, cloud, Fake(cloud, "a", first=True)):
+        await until(lambda: cloud.log.count("undo a") == 1)
+        store.add_event("a:started", Event(left.id, 0, "provisioning", "a", "started", "makes a", "", {}))
+        await until(lambda: cloud.log.count("undo a") == 2)
+    store.close()
 
 
 async def test_no_command_works_on_a_run_of_another_subscription(own: Settings, cloud: Cloud) -> None:

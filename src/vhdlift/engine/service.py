@@ -28,6 +28,8 @@ GRACE_SECONDS = 15.0
 """How long a run must be without a process: one needs less to begin, or to notice that it lost its lock."""
 SHORTEST_GRACE_SECONDS = 5.0
 LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 120.0
+"""Between two tries to give back the source VM of a run that waits for its user."""
 
 
 async def serve(
@@ -83,7 +85,7 @@ class Service:
         self._settings = settings
         self._has_password = may_make_vms and settings.admin_password is not None
         self._free_since: dict[str, float] = {}
-        self._told: set[str] = set()
+        self._left: dict[str, int | None] = {}
 
     async def look_for_ever(self) -> None:
         """Look again and again; a database that is away for a while ends nothing."""
@@ -120,8 +122,8 @@ class Service:
             return
         try:
             if not await asyncio.to_thread(self._can_carry, row):
-                if row.id not in self._told:
-                    self._told.add(row.id)
+                if await asyncio.to_thread(self._has_news, row.id):
+                    self._left[row.id] = None
                     beside.create_task(self._leave_alone(row))
                 return
             await self._engine.start(row.run)
@@ -139,9 +141,28 @@ class Service:
     async def _leave_alone(self, row: RunRow) -> None:
         """The run waits for its user; its source VM does not, nor do other runs while Azure starts it."""
         log.warning("left_alone", run=row.id, reason="the VM's password is known to its user only")
+        while left := await self._source_not_given_back(row):
+            log.warning("source_not_given_back", run=row.id, left=left)
+            await asyncio.sleep(AGAIN_SECONDS * self._settings.time_scale)
+        log.info("source_looked_after", run=row.id)
+        events = await asyncio.to_thread(self._engine.store.events, row.id)
+        self._left[row.id] = events[-1].sequence if events else 0
+
+    def _has_news(self, run_id: str) -> bool:
+        """Whether something has happened to the run since its source VM was looked after, if it was."""
+        if run_id not in self._left:
+            return True
+        seen = self._left[run_id]
+        return seen is not None and bool(self._engine.store.events(run_id, seen))
+
+    async def _source_not_given_back(self, row: RunRow) -> list[str]:
+        """Why the source VM could not be given back, tried once more; nothing also when the run is over."""
         try:
-            left = await self._engine.give_source_back(row)
+            if (await asyncio.to_thread(self._engine.store.find, row.id)).ended_at is not None:
+                return []
+            return [one["reason"] for one in await self._engine.give_source_back(row)]
+        except VhdliftError as problem:
+            return [problem.sentence]
         except Exception:  # it must not end the looking for other runs
             log.exception("source_not_looked_after", run=row.id)
-            return
-        log.info("source_looked_after", run=row.id, left=[one["reason"] for one in left])
+            return ["the log has the reason"]
