@@ -14,6 +14,7 @@ from tests.torture.stage import Stage, Victim
 
 # What a fact may differ in: ids, names that come from the run, addresses, moments.
 _VARIES = (
+    (re.compile(r"\b[0-9a-f]{64}\b"), "#"),
     (re.compile(r"(vhdusb|vhdtmp)[0-9a-f]{16}"), r"\1#"),
     (re.compile(r"(lab-source|vhdlift)-[0-9a-f]{8}"), r"\1-#"),
     (re.compile(r"https://127\.0\.0\.1:\d+"), "https://#"),
@@ -21,7 +22,6 @@ _VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)"), "#"),
     (re.compile(r"ns(\d)-\d+\.azure"), r"ns\1-#.azure"),
     (re.compile(r"[0-9A-HJKMNP-TV-Z]{26}"), "#"),
-    (re.compile(r"\b[0-9a-f]{64}\b"), "#"),
     (re.compile(r'"[0-9a-f]{8}"'), '"#"'),
 )
 _TOLD_ONCE = ("started", "done", "warning", "failed", "undone", "leftover", "skipped")
