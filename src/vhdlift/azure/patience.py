@@ -10,6 +10,8 @@ Times are seconds at scale 1 (`time_scale`), but for what the service itself ask
 | an operation cannot be asked about | asked again as long; the operation goes on meanwhile |
 | an operation or a call does not end | given up at `Kind.deadline`, which throttling puts off |
 | a token is not accepted | one new token, and the request once more |
+| no token, and this process has had none | an error at once: the user is not signed in |
+| no token, and this process has had one | as a lost connection |
 | locked, not allowed, a longer Retry-After | an error at once |
 | wrong certificate, other host, answer too large | an error at once |
 

@@ -10,7 +10,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from vhdlift.azure.retries import ServiceRetryPolicy
@@ -25,11 +25,23 @@ if TYPE_CHECKING:
     from vhdlift.settings import Settings
 
 
-class RenewableCredential:
-    """A credential that can be made to forget its tokens, for all clients that use it."""
+_signed_in: set[str] = set()
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+
+class RenewableCredential:
+    """A credential that can be made to forget its tokens, for all clients that use it.
+
+    Once this process has had a token, it is signed in: that there is none later is a passing matter, to be
+    waited for like a network that is away. azure-identity's chain does not tell the two apart.
+
+    Args:
+        make: makes the credential.
+        name: what tells it from others of this process.
+    """
+
+    def __init__(self, make: Callable[[], Any], name: str) -> None:
         self._make = make
+        self._name = name
         self._made = [make()]
         self._last = ""
         self._turn = asyncio.Lock()
@@ -41,8 +53,14 @@ class RenewableCredential:
             azure.core.exceptions.AzureError: there is none to be had.
         """
         async with self._turn:
-            token: AccessTokenInfo = await self._made[-1].get_token_info(*scopes, options=options)
+            try:
+                token: AccessTokenInfo = await self._made[-1].get_token_info(*scopes, options=options)
+            except ClientAuthenticationError as error:
+                if error.response is None and self._name in _signed_in:
+                    raise ServiceRequestError(" ".join(str(error.message).split())) from error
+                raise
             self._last = token.token
+        _signed_in.add(self._name)
         return token
 
     async def forget(self, token: str) -> None:
@@ -107,6 +125,7 @@ def credential_for(settings: Settings, authority: str, transport: SharedTranspor
     from azure.identity.aio import ClientSecretCredential, DefaultAzureCredential  # noqa: PLC0415
 
     tenant, client, secret = settings.tenant_id, settings.client_id, settings.client_secret
+    name = f"{authority} {tenant} {client}"
     if tenant and client and secret:
         return RenewableCredential(
             lambda: ClientSecretCredential(
@@ -118,11 +137,12 @@ def credential_for(settings: Settings, authority: str, transport: SharedTranspor
                 transport=transport,
                 # The call that needs the token is repeated anyway when this cannot be reached.
                 retry_policy_class=lambda **_: ServiceRetryPolicy(settings.time_scale, lost_connections=1),
-            )
+            ),
+            name,
         )
     verify = str(settings.ca_bundle) if settings.ca_bundle else True
     # By itself it reads the environment only, and so misses an identity that is named in a file.
     named = {"managed_identity_client_id": client} if client else {}
     return RenewableCredential(
-        lambda: DefaultAzureCredential(authority=authority, connection_verify=verify, **named)
+        lambda: DefaultAzureCredential(authority=authority, connection_verify=verify, **named), name
     )
