@@ -15,10 +15,11 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 
 from fixedvhd import Extent, SparseDigest, merge, split
+from vhdlift.azure.failures import is_passing
 from vhdlift.azure.storage import account_key, read_token
 from vhdlift.azure.values import text
 from vhdlift.azure.waiting import asked, found, listed
-from vhdlift.errors import ArtefactWrong
+from vhdlift.errors import ArtefactWrong, AzureRefused
 from vhdlift.model import CONTAINER
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ PIECES_AT_ONCE = 4
 _SMALL_HOLE_BYTES = 256 << 10
 # No one holds a container open for longer to read ranges of it.
 _READING_LIFE = timedelta(days=7)
+_WINDOW_BYTES = 16 << 30
 _BLOB_SERVICE_VERSION = "2021-12-02"
 
 
@@ -125,14 +127,37 @@ async def data_extents(azure: Azure, container: Container, artefact: Artefact) -
     """
     if artefact.blob_type != PAGE_BLOB:
         return [Extent(0, artefact.size)]
-    blob = container.client.get_blob_client(artefact.name)
-    what = f"listing the page ranges of {artefact.name}"
-    pages = await listed(blob.list_page_ranges, what=what, scale=azure.scale, kind="artefact")
-    data = [(int(p.start or 0), int(p.end or 0)) for p in pages if not p.cleared]
-    extents = merge((Extent(start, last + 1 - start) for start, last in data), _SMALL_HOLE_BYTES)
+    windows = split([Extent(0, artefact.size)], _WINDOW_BYTES)
+    data = [one for window in windows for one in await _data_in(azure, container, artefact, window)]
+    extents = merge(data, _SMALL_HOLE_BYTES)
     if extents and extents[-1].end > artefact.size:
         raise ArtefactWrong(f"{artefact.name} names data beyond its own end.")
     return extents
+
+
+async def _data_in(azure: Azure, container: Container, artefact: Artefact, window: Extent) -> list[Extent]:
+    """Where a part of a page blob holds data; all of it, if the service cannot list it in its time.
+
+    That the list of a large blob can take longer than the service allows is Microsoft's own word (Getting
+    the Page Ranges of a Large Page Blob in Segments).
+    """
+    blob = container.client.get_blob_client(artefact.name)
+    what = f"listing the page ranges of {artefact.name}"
+
+    async def ask(kind: KindName) -> list[Extent]:
+        place = {"offset": window.offset, "length": window.length}
+        pages = await listed(blob.list_page_ranges, **place, what=what, scale=azure.scale, kind=kind)
+        data = [(int(p.start or 0), int(p.end or 0)) for p in pages if not p.cleared]
+        return [Extent(start, last + 1 - start) for start, last in data]
+
+    try:
+        return await ask("call")
+    except AzureRefused as refusal:
+        if refusal.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            return [window]
+        if not is_passing(refusal):
+            raise
+    return await ask("artefact")
 
 
 async def sha256(

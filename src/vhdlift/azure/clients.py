@@ -158,7 +158,7 @@ class Azure:
     def _blob_options(self) -> dict[str, Any]:
         from azure.storage.blob.aio import LinearRetry  # noqa: PLC0415
 
-        retry = LinearRetry(retry_total=TRIES)
+        retry = LinearRetry(retry_total=TRIES, retry_connect=TRIES, retry_read=TRIES, retry_status=TRIES)
         # The class says whole seconds; it only ever draws a random number around them.
         retry.backoff = 3 * self.scale  # type: ignore[assignment]
         retry.random_jitter_range = 1 * self.scale  # type: ignore[assignment]
