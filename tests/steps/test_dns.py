@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.azure.conftest import SUBSCRIPTION, Answer
+from tests.azure.conftest import SUBSCRIPTION, Answer, arm_error
 from tests.steps.conftest import RUN_ID, World
 from tests.steps.shelf import NETWORK, SERVERS
 from vhdlift.errors import AzureRefused
@@ -44,6 +45,15 @@ async def test_zone_is_made_when_there_is_none(world: World) -> None:
     assert made == await DnsZoneReady().do(world.context)
     assert await DnsZoneReady().undo(world.context) == []
     assert world.shelf.ids() == []
+
+
+async def test_group_that_is_not_everywhere_yet_is_waited_for(world: World) -> None:
+    """As in a region that has not heard of a group that was made a moment ago."""
+    unknown = Answer(404, arm_error("ResourceGroupNotFound", "Resource group 'lab1-rg' could not be found."))
+    what = {"properties": {"zoneType": "Public", "nameServers": SERVERS}, "tags": {"vhdlift-run": RUN_ID}}
+    zone = {"id": ZONE, "name": "example.org", **what}
+    world.shelf.on(f"PUT {ZONE}", unknown, Answer(201, zone))
+    assert (await DnsZoneReady().do(world.context))["zone_created"] is True
 
 
 async def test_zone_that_exists_anywhere_is_used_and_kept(world: World) -> None:
@@ -118,6 +128,29 @@ async def test_new_address_keeps_the_first_original(world: World) -> None:
     assert essence(world, RECORDS[0])["ARecords"] == [{"ipv4Address": "198.51.100.9"}]
     await DnsRecordsCreated().undo(world.context)
     assert essence(world, RECORDS[0]) == THEIRS["properties"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_record_of_another_run_comes_back_only_with_its_address(there: bool, world: World) -> None:
+    """An address that was given back may be anybody's tomorrow: then what that run overwrote comes back."""
+    world.shelf.put(ELSEWHERE, {"location": "global"})
+    world.shelf.put(RECORDS[0], THEIRS)
+    first = replace(
+        world.with_facts(**FACTS), run=replace(world.context.run, id="01JD0000000000000000000001")
+    )
+    await DnsRecordsCreated().do(first)
+    theirs = essence(world, RECORDS[0])
+    await DnsRecordsCreated().do(world.with_facts(**{**FACTS, "address": "198.51.100.9"}))
+    ip = {
+        "id": f"{NETWORK}/publicIPAddresses/lab0-ip",
+        "name": "lab0-ip",
+        "tags": {"vhdlift-run": first.run.id},
+    }
+    everything = f"GET /subscriptions/{SUBSCRIPTION}/resources"
+    world.shelf.on(everything, Answer(body={"value": [ip] if there else []}))
+    assert await DnsRecordsCreated().undo(world.context) == []
+    assert essence(world, RECORDS[0]) == (theirs if there else THEIRS["properties"])
+    assert (world.shelf.at(RECORDS[1]) is not None) == there
 
 
 async def test_record_changed_since_is_left_alone(world: World) -> None:

@@ -14,6 +14,7 @@ from azure.mgmt.dns.models import ARecord, RecordSet, Zone
 
 from vhdlift.azure.delegation import check_ns_delegation, check_ns_delegation_with_retries
 from vhdlift.azure.failures import incomplete
+from vhdlift.azure.ownership import tagged
 from vhdlift.azure.waiting import asked, found, listed
 from vhdlift.errors import AzureRefused, VhdliftError
 from vhdlift.model import EXPIRES_TAG, RUN_TAG
@@ -44,6 +45,7 @@ _ORIGINAL = "vhdlift-original-"
 # Metadata values share the limits of tags (256 characters), so a remembered record is kept in pieces.
 _PIECE = 200
 _ATTEMPTS = 5
+_PUBLIC_IP = "microsoft.network/publicipaddresses"
 _CHANGED_MEANWHILE = 412
 
 
@@ -94,7 +96,14 @@ async def create_zone(azure: Azure, domain: str, group: str, tags: Mapping[str, 
     zones = azure.dns.zones
     try:
         return await asked(
-            zones.create_or_update, group, domain, body, if_none_match="*", what=what, scale=azure.scale
+            zones.create_or_update,
+            group,
+            domain,
+            body,
+            if_none_match="*",
+            what=what,
+            kind="network",
+            scale=azure.scale,
         )
     except AzureRefused as refusal:
         if refusal.status != _CHANGED_MEANWHILE:
@@ -153,7 +162,8 @@ async def addresses(azure: Azure, domain: str, group: str) -> list[Any]:
 async def take_back(azure: Azure, place: RecordPlace, run_id: str) -> None:
     """Put back what our record overwrote, or delete it; anything else of that name stays as it is.
 
-    A record that we wrote and that somebody has pointed elsewhere since, metadata and all, is theirs.
+    A record that we wrote and that somebody has pointed elsewhere since, metadata and all, is theirs. What
+    ours overwrote may be of another run, whose address is gone: then what that one overwrote is put back.
 
     Raises:
         VhdliftError: our record could not be removed.
@@ -164,7 +174,7 @@ async def take_back(azure: Azure, place: RecordPlace, run_id: str) -> None:
         there = await _record(azure, place)
         if there is None or not _is_as_written(there, run_id):
             return
-        original = remembered(there)
+        original = await _still_valid(azure, remembered(there))
         guard = {"if_match": there.etag}
         try:
             if original is not None:
@@ -178,13 +188,32 @@ async def take_back(azure: Azure, place: RecordPlace, run_id: str) -> None:
     raise VhdliftError(f"{place.what} is still there")
 
 
+async def _still_valid(azure: Azure, original: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The record set, or what is left below it of runs that still have an address."""
+    while original is not None:
+        metadata = dict(original.get("properties", {}).get("metadata") or {})
+        other = metadata.get(RUN_TAG)
+        if not other or await _has_address(azure, other):
+            return original
+        original = _remembered(metadata, f"of run {other}")
+    return None
+
+
+async def _has_address(azure: Azure, run_id: str) -> bool:
+    """Whether a public IP address of that run is there."""
+    return any(one.type == _PUBLIC_IP for one in await tagged(azure, run_id))
+
+
 def remembered(record: Any) -> dict[str, Any] | None:
     """The record set that this one overwrote, as ARM's own JSON, or None.
 
     Raises:
         VhdliftError: somebody changed what was remembered.
     """
-    metadata = record.metadata or {}
+    return _remembered(record.metadata or {}, record.name)
+
+
+def _remembered(metadata: Mapping[str, str], name: str) -> dict[str, Any] | None:
     names = [n for n in metadata if n.startswith(_ORIGINAL)]
     if not names:
         return None
@@ -194,7 +223,7 @@ def remembered(record: Any) -> dict[str, Any] | None:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise VhdliftError(f"What the record {record.name} overwrote can no longer be read from its metadata")
+        raise VhdliftError(f"What the record {name} overwrote can no longer be read from its metadata")
     return value
 
 
