@@ -112,6 +112,15 @@ async def test_source_that_was_started_while_the_run_was_parked_is_stopped_again
     assert changes == ["POST", "PUT"]
 
 
+async def test_source_that_was_off_and_was_started_meanwhile_is_not_stopped(world: World) -> None:
+    """Its owner uses it, and nobody would start it again."""
+    world.shelf.on(f"GET {VM}", vm("running"))
+    facts = {**stopped(timedelta(hours=1)), "source_power_state": "deallocated"}
+    with pytest.raises(AzureRefused, match="somebody has started it"):
+        await SnapshotCreated().do(world.with_facts(**facts))
+    assert world.shelf.of("POST") == world.shelf.of("PUT") == []
+
+
 async def test_source_that_was_stopped_just_now_is_not_looked_at(world: World) -> None:
     """It is down for as short a time as can be."""
     await SnapshotCreated().do(world.with_facts(**stopped(timedelta(seconds=1))))

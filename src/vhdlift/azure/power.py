@@ -102,7 +102,9 @@ async def _at_rest(azure: Azure, group: str, name: str, *, settle_seconds: float
     return await until(look, what=f"the power state of the VM {name}", scale=azure.scale, kind="vm_stop")
 
 
-async def stop_vm_to_snapshot(azure: Azure, group: str, name: str, how: str) -> bool:
+async def stop_vm_to_snapshot(
+    azure: Azure, group: str, name: str, how: str, was: Power | None = None
+) -> bool:
     """Stop the VM if it runs, so that its disk is at rest; look that it has stopped.
 
     Args:
@@ -110,16 +112,26 @@ async def stop_vm_to_snapshot(azure: Azure, group: str, name: str, how: str) -> 
         group: the VM's resource group.
         name: the VM.
         how: `deallocate` or `poweroff`.
+        was: its power state as the run recorded it, if it did. One that did not run then is not stopped:
+            nobody would start it again.
 
     Returns:
         Whether this call stopped it.
 
     Raises:
+        AzureRefused: it was started since it was recorded (code `SourceStarted`).
         AzureRefused: it runs again although Azure said it stopped.
         VhdliftError: what Azure answered.
     """
     if await resting_power(azure, group, name) != "running":
         return False
+    if was not in {None, "running"}:
+        raise AzureRefused(
+            f"the VM {name} was {was} when this run looked at it, and runs now: somebody has started it",
+            "SourceStarted",
+            HTTPStatus.CONFLICT,
+            "It is left as it is. A new run stops it, and starts it again after the snapshot.",
+        )
     machines = azure.compute.virtual_machines
     if how == "poweroff":
         now = await _changed(azure, group, name, machines.begin_power_off, "stopped")

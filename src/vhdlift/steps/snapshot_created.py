@@ -54,8 +54,13 @@ class SnapshotCreated:
 
 
 async def _still_at_rest(c: Context) -> None:
-    """Stop the source VM again, if it was started while the run was parked: its disk would be torn."""
+    """Stop the source VM again, if it was started while the run was parked: its disk would be torn.
+
+    Raises:
+        AzureRefused: it did not run at first (code `SourceStarted`).
+    """
     spec, stopped_at = c.run.spec, c.facts.get("source_stopped_at")
     if stopped_at is None or datetime.now(UTC) - datetime.fromisoformat(stopped_at) < _STOPPED_JUST_NOW:
         return
-    await stop_vm_to_snapshot(c.azure, spec.source_resource_group, spec.source_vm, spec.source_stop)
+    was = c.facts.get("source_power_state")
+    await stop_vm_to_snapshot(c.azure, spec.source_resource_group, spec.source_vm, spec.source_stop, was)

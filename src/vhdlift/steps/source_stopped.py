@@ -25,16 +25,21 @@ class SourceStopped:
     """The source VM is given back before anything else is undone."""
 
     async def do(self, c: Context) -> Made:
-        """Stop the VM if it runs; one that is stopped or deallocated stays as it is."""
+        """Stop the VM if it runs; one that is stopped or deallocated stays as it is.
+
+        Raises:
+            AzureRefused: it was started since it was inspected (code `SourceStarted`).
+        """
         spec = c.run.spec
         if spec.source_stop == "none":
             return {"source_was_stopped": False}
+        was = c.facts.get("source_power_state")
         stopped = await stop_vm_to_snapshot(
-            c.azure, spec.source_resource_group, spec.source_vm, spec.source_stop
+            c.azure, spec.source_resource_group, spec.source_vm, spec.source_stop, was
         )
         return {
             # Repeated after a crash, this finds the VM stopped already; the record knows that it ran.
-            "source_was_stopped": stopped or c.facts.get("source_power_state") == "running",
+            "source_was_stopped": stopped or was == "running",
             "source_stopped_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
