@@ -92,6 +92,14 @@ async def test_a_list_of_something_else_is_told_as_such(body: Any, arm: Arm, azu
         await listed(azure.resources.resource_groups.list, what="listing groups", scale=0.0001)
 
 
+@pytest.mark.parametrize("name", ["resources", "resourcegroups", "providers"])
+async def test_a_group_may_be_called_like_a_list(name: str, arm: Arm, azure: Azure) -> None:
+    group = {"id": "x", "name": name, "location": "uksouth"}
+    arm.on(f"GET /subscriptions/{SUBSCRIPTION}/resourcegroups/{name}", Answer(body=group))
+    there = await asked(azure.resources.resource_groups.get, name, what="reading it", scale=0.0001)
+    assert there.name == name
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("status", [200, 500])
 async def test_an_answer_of_100_mb_is_not_read(status: int, packed: bool, arm: Arm, azure: Azure) -> None:

@@ -29,6 +29,7 @@ from vhdlift.steps.base import Context, Step
 from vhdlift.steps.export_storage_created import ExportStorageCreated
 from vhdlift.steps.script_storage_created import ScriptStorageCreated
 from vhdlift.steps.script_storage_deleted import ScriptStorageDeleted
+from vhdlift.steps.setup_extension_installed import SetupExtensionInstalled
 from vhdlift.steps.setup_script_uploaded import SetupScriptUploaded
 
 SNAPSHOT_URL = "https://md-1.z1.blob.storage.azure.net/x/abcd?sv=2018-03-28&sr=b&sig=snapshotsecret"
@@ -237,6 +238,21 @@ async def test_snapshot_is_opened_for_the_life_of_the_work(world: World, blobs: 
     await SetupScriptUploaded().do(await both_accounts(world, blobs))
     (granted,) = [seen.body for seen in world.shelf.of("POST") if "beginGetAccess" in seen.path]
     assert granted == {"access": "Read", "durationInSeconds": int(sas_life(DISK_BYTES).total_seconds())}
+
+
+@pytest.mark.parametrize(("left", "is_new"), [(timedelta(hours=5), True), (timedelta(hours=60), False)])
+async def test_aged_signatures_are_renewed_before_the_script_starts(
+    left: timedelta, is_new: bool, world: World, blobs: Accounts
+) -> None:
+    """Those of a run that was parked would end in the middle of the work."""
+    context = await both_accounts(world, blobs)
+    facts = {**context.facts, **await SetupScriptUploaded().do(context)}
+    facts["sas_expires"] = (datetime.now(UTC) + left).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = await SetupExtensionInstalled().do(replace(context, facts=facts))
+    assert ("sas_expires" in made) == is_new
+    if is_new:
+        assert (await head_of_script(context, blobs))["SAS_EXPIRES"] == made["sas_expires"]
+        assert made["sas_expires"] > facts["sas_expires"]
 
 
 async def test_undo_takes_the_script_away(world: World, blobs: Accounts) -> None:

@@ -129,6 +129,16 @@ async def test_guest_that_gives_up_says_where(export: Export) -> None:
     assert "abcdefgh12" not in failed.value.sentence
 
 
+async def test_result_that_is_there_counts_more_than_a_failure_after_it(export: Export) -> None:
+    """Of a guest that was cut off in its last phase, when nobody followed it."""
+    await export.manifest()
+    await export.progress(4, "finish", "failed", message="three times begun")
+    made = await QUICK.do(export.context)
+    assert made["artefact_size"] == SIZE + 512
+    warning, _ = export.world.warned.get_nowait()
+    assert "in the phase finish: three times begun" in warning
+
+
 async def test_guest_that_never_ends_is_given_up(export: Export) -> None:
     """A guest that speaks for ever meets the deadline, which follows from the disk's size."""
 

@@ -165,6 +165,14 @@ def scripts(world: World) -> World:
 SCRIPT = {"script_endpoint": "https://acc.blob.core.windows.net/"}
 
 
+async def test_reason_is_told_also_when_other_sizes_cannot_be_listed(world: World) -> None:
+    """What could only have helped does not take its place."""
+    world.shelf.on(f"PUT {VM}", Answer(409, arm_error("QuotaExceeded", "Too many cores.")))
+    world.shelf.on(f"GET {SKUS}", Answer(403, arm_error("AuthorizationFailed", "No.")))
+    with pytest.raises(AzureRefused, match="Too many cores"):
+        await VmCreated().do(world.with_facts(**NIC))
+
+
 async def test_everything_secret_is_in_the_protected_part(scripts: World) -> None:
     """Address and command are protected; what any reader of the VM sees is a number."""
     await SetupExtensionInstalled().do(scripts.with_facts(**SCRIPT))
@@ -212,6 +220,14 @@ async def test_failed_extension_tells_the_end_of_its_output_without_secrets(scri
     assert "non-zero exit code" in refused.value.sentence
     assert "no D: at" in refused.value.sentence
     assert "abcdefgh" not in refused.value.sentence
+
+
+async def test_failure_of_the_extension_is_told_also_when_its_output_cannot_be_read(scripts: World) -> None:
+    failed = Answer(409, arm_error("VMExtensionProvisioningError", "non-zero exit code"))
+    scripts.shelf.on(f"PUT {EXTENSION}", failed)
+    scripts.shelf.on(f"GET {VM}", Answer(403, arm_error("AuthorizationFailed", "No.")))
+    with pytest.raises(AzureRefused, match=r"non-zero exit code.*could not be read"):
+        await SetupExtensionInstalled().do(scripts.with_facts(**SCRIPT))
 
 
 async def test_extension_that_failed_before_stays_failed(scripts: World) -> None:

@@ -177,12 +177,19 @@ def _expect_answer(answer: Any) -> None:
 
 
 def _is_collection(path: str) -> bool:
-    """Whether a path names a type, and not one resource of it: `.../providers/NAMESPACE/type/name/type`."""
-    parts = path.lower().strip("/").split("/")
-    if "providers" not in parts:
-        return parts[-1] in {"resourcegroups", "resources"}
-    last = len(parts) - parts[::-1].index("providers")
-    return (len(parts) - last) % 2 == 0
+    """Whether a path names a type, and not one resource of it: `.../providers/NAMESPACE/type/name/type`.
+
+    Any name may be a word that types and this grammar use, such as `resources`.
+    """
+    rest = path.lower().strip("/").split("/")
+    for level in ("subscriptions", "resourcegroups"):
+        if rest[:1] == [level] and len(rest) > 1:
+            rest = rest[2:]
+    while rest[:1] == ["providers"] and len(rest) > 1:
+        rest = rest[2:]
+        while len(rest) > 1 and rest[0] != "providers":
+            rest = rest[2:]
+    return len(rest) == 1
 
 
 def _place(url: str) -> tuple[str, str, int | None]:

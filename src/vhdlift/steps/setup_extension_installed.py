@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure import machine
 from vhdlift.azure.ownership import Resource, delete_ours, is_ours, settled
 from vhdlift.azure.polling import state_of
-from vhdlift.azure.storage import SCRIPT_CONTAINER, blob_read_url
+from vhdlift.azure.storage import SCRIPT_CONTAINER, blob_read_url, sas_life
 from vhdlift.azure.waiting import finished, found
-from vhdlift.errors import AzureRefused, Leftover
+from vhdlift.errors import AzureRefused, Leftover, VhdliftError
 from vhdlift.steps.guest_report import clean
+from vhdlift.steps.guest_watch import signatures_end
+from vhdlift.steps.setup_script_uploaded import SetupScriptUploaded
 from vhdlift.steps.vm_created import virtual_machine
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 # The service gives an extension 90 minutes, downloads included.
 _SCRIPT_LIFE = timedelta(hours=24)
 _TAIL = 1500
+# Of the signatures' whole life, which has a day to spare. The steps in between take minutes.
+_STILL_YOUNG = 0.75
 
 
 class SetupExtensionInstalled:
@@ -39,18 +43,22 @@ class SetupExtensionInstalled:
         The handler runs one and the same request once only, so an extension of this run that is there
         already is waited for, and its failure is final.
 
+        A script whose signatures have aged is rendered and uploaded once more before that.
+
         Raises:
             AzureRefused: the script failed; the sentence ends with the end of what it said.
         """
         extension = _extension(c)
         there = await settled(c.azure, replace(extension, kind="extension"))
+        made: Made = {}
         if there is None or not is_ours(there.tags, c.run.id):
+            made = await _fresh_script(c)
             await _install(c, extension)
         elif state_of(there) in {"failed", "canceled"}:
             raise await _with_output(
                 c, AzureRefused(f"{extension.what} failed", "VMExtensionProvisioningError")
             )
-        return {"extension_id": extension.id}
+        return {"extension_id": extension.id, **made}
 
     async def undo(self, c: Context) -> Sequence[Leftover]:
         """Delete the extension; one that stays on a VM of this run goes with it, and is no leftover.
@@ -62,6 +70,14 @@ class SetupExtensionInstalled:
         if left and is_ours(getattr(await _look_at(c, vm), "tags", None), c.run.id):
             return []
         return left
+
+
+async def _fresh_script(c: Context) -> Made:
+    """A new script when the signatures in the one that is uploaded have aged, as in a run that was parked."""
+    end = signatures_end(c)
+    if end is None or end - datetime.now(UTC) > sas_life(int(c.facts["source_disk_bytes"])) * _STILL_YOUNG:
+        return {}
+    return await SetupScriptUploaded().do(c)
 
 
 async def _install(c: Context, extension: Resource) -> Any:
@@ -108,7 +124,10 @@ def _extension(c: Context) -> Resource:
 
 async def _with_output(c: Context, refusal: AzureRefused) -> AzureRefused:
     """The refusal with the end of the script's output, which the VM's instance view keeps."""
-    said = await _output(c)
+    try:
+        said = await _output(c)
+    except VhdliftError as problem:
+        said = f"(could not be read: {problem.sentence})"
     sentence = clean(refusal.sentence, 2 * _TAIL)
     if said and said not in sentence:
         sentence += f". The script's last output: {said}"

@@ -107,8 +107,20 @@ class VhdExported:
 async def _look(c: Context, container: Container, watch: Watch) -> Manifest | None:
     """Tell what the guest reports; its result, once that is there."""
     raw = await read_report(c.azure, container, f"{c.names.artefact}.progress.json", LIMIT_BYTES)
-    if raw is not None:
-        await watch.tell(c, read_progress(raw, c.run.id))
+    try:
+        if raw is not None:
+            await watch.tell(c, read_progress(raw, c.run.id))
+    except GuestFailed as failure:
+        manifest = await _manifest(c, container)
+        if manifest is None:
+            raise
+        # What it still had to do is worth less than the VHD, which will be read back.
+        await c.warn(f"{failure.sentence}; its result is there all the same", {})
+        return manifest
+    return await _manifest(c, container)
+
+
+async def _manifest(c: Context, container: Container) -> Manifest | None:
     raw = await read_report(c.azure, container, c.names.manifest, LIMIT_BYTES)
     return None if raw is None else read_manifest(raw, c.run.id, c.names.artefact)
 

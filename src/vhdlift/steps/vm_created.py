@@ -110,7 +110,10 @@ async def _with_sizes(c: Context, refusal: AzureRefused) -> AzureRefused:
     if refusal.code.lower() not in _ABOUT_THE_SIZE and not about_cores:
         return refusal
     spec = c.run.spec
-    verdict = await check_vm_size_compatibility(c.azure, spec.location, spec.vm_size, always_nearest=True)
+    try:
+        verdict = await check_vm_size_compatibility(c.azure, spec.location, spec.vm_size, always_nearest=True)
+    except VhdliftError:  # the refusal says what is wrong; this would only have helped
+        return refusal
     return AzureRefused(refusal.sentence, refusal.code, refusal.status, verdict.hint)
 
 
