@@ -9,7 +9,7 @@ from typing import Any
 
 from vhdlift.engine import api
 from vhdlift.engine.store import Outcome
-from vhdlift.errors import Leftover
+from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.model import Event, Run, Spec
 from vhdlift.settings import Settings
 from vhdlift.steps.base import Context
@@ -45,10 +45,16 @@ class Cloud:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.things: set[str] = set()
+        self.refused: VhdliftError | None = None
 
     @asynccontextmanager
     async def clients(self, _settings: Settings) -> AsyncIterator[Cloud]:
         yield self
+
+    async def sign_in(self) -> None:
+        """Nothing but what `refused` says."""
+        if self.refused is not None:
+            raise self.refused
 
     async def inventory(self, _azure: Any, _run_id: str, _told: Sequence[str]) -> list[str]:
         return sorted(self.things)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.doubles import Cloud, Fake, play, run_of
+from tests.engine.doubles import Cloud, Fake, Undo, play, run_of
 from vhdlift.engine import api, locks
 from vhdlift.engine.store import Outcome
 from vhdlift.errors import Leftover, VhdliftError
@@ -59,6 +59,30 @@ async def test_a_clean_up_removes_what_was_left_before(settings: Settings, cloud
     doubles = {"steps": steps, "open_clients": cloud.clients, "inventory": cloud.inventory}
     outcome = await api.cleanup(settings, run.id, lambda _event: None, **doubles)
     assert (outcome.status, outcome.leftovers, cloud.things) == ("failed", (), set())
+
+
+async def test_a_clean_up_that_leaves_something_else_says_so_last(settings: Settings, cloud: Cloud) -> None:
+    """Its receiver would otherwise still believe what the one before it left."""
+    stuck, events = "a", list[Event]()
+
+    def undo(name: str) -> Undo:
+        async def leave(_c: Context) -> list[Leftover]:
+            return [Leftover(f"/{name}", "locked", "az unlock")] if name == stuck else []
+
+        return leave
+
+    async def fail(_c: Context) -> dict[str, Any]:
+        raise VhdliftError("It broke.")
+
+    last = Fake(cloud, "c", "b", do=fail)
+    run, steps = run_of(), (Fake(cloud, "a", undo=undo("a")), Fake(cloud, "b", "a", undo=undo("b")), last)
+    await play(settings, cloud, *steps, run=run)
+    stuck = "b"
+    cloud.things.add("/b")
+    doubles = {"steps": steps, "open_clients": cloud.clients, "inventory": cloud.inventory}
+    await api.cleanup(settings, run.id, events.append, **doubles)
+    finals = [event.details for event in events if event.details.get("final")]
+    assert [[row["resource_id"] for row in one["leftovers"]] for one in finals] == [["/a"], ["/b"]]
 
 
 async def test_a_call_that_is_cancelled_leaves_the_run_to_be_resumed(

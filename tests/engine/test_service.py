@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from tests.engine.conftest import settings_in
 from tests.engine.doubles import Cloud, Fake, play, run_of
 from tests.engine.test_bad_moments import entered
 from tests.engine.test_ending import forever, until
+from tests.engine.test_lost_hold import Nameless
 from vhdlift.engine import api
+from vhdlift.engine.engine import Engine
 from vhdlift.engine.store import Store
 from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.model import Event, Run
@@ -120,6 +123,45 @@ async def test_a_source_vm_is_given_back_again_when_its_run_went_on_and_was_left
         store.add_event("a:started", Event(left.id, 0, "provisioning", "a", "started", "makes a", "", {}))
         await until(lambda: cloud.log.count("undo a") == 2)
     store.close()
+
+
+async def test_what_was_given_back_is_its_owners_for_every_later_worker(own: Settings, cloud: Cloud) -> None:
+    """They may have turned it off since."""
+    left = run_of(own_password=True)
+    enter(own, left)
+    for _ in range(2):
+        assert left.id not in await taken_with(own, cloud, left)
+    assert cloud.log.count("undo a") == 1
+
+
+async def test_an_undo_needs_no_password_and_is_taken_up(own: Settings, cloud: Cloud) -> None:
+    """The command that began it was killed before the VM was there."""
+    left, hanging = run_of(own_password=True), asyncio.Event()
+
+    async def hang(_c: Context) -> list[Leftover]:
+        hanging.set()
+        await asyncio.Event().wait()
+        return []
+
+    async def fail(_c: Context) -> dict[str, Any]:
+        raise VhdliftError("There is no such size.")
+
+    first = Fake(cloud, "a", undo=hang), Fake(cloud, "b", "a", do=fail)
+    opened = Engine.open(own, steps=first, open_clients=cloud.clients, inventory=cloud.inventory)
+    async with opened as engine:
+        await engine.start(left)
+        await hanging.wait()
+    async with at_work(own, cloud, Fake(cloud, "a"), Fake(cloud, "b", "a")):
+        await until(lambda: cloud.things == set())
+
+
+async def test_a_run_that_died_of_a_fault_of_ours_is_left_alone(own: Settings, cloud: Cloud) -> None:
+    """It cannot be gone on with, and would be taken up for ever; its source VM is given back."""
+    broken = run_of()
+    with pytest.raises(VhdliftError, match="stopped working on run"):
+        await play(own, cloud, Nameless(cloud, "a", first=True), run=broken)
+    assert await taken_with(own, cloud, broken) == []
+    assert cloud.log.count("undo a") == 1
 
 
 async def test_no_command_works_on_a_run_of_another_subscription(own: Settings, cloud: Cloud) -> None:

@@ -15,6 +15,7 @@ from vhdlift.azure.patience import TRIES
 from vhdlift.azure.retries import ServiceRetryPolicy
 from vhdlift.azure.signin import RenewingTokenPolicy, credential_for
 from vhdlift.azure.transport import OneHostPolicy, SharedTransport, SignInTransport, connections
+from vhdlift.azure.waiting import asked
 from vhdlift.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,6 +83,15 @@ class Azure:
         self._cloud = cloud
         self._credential = credential
         self._transport = transport
+
+    async def sign_in(self) -> None:
+        """Have a token, without much patience.
+
+        Raises:
+            SignInNeeded: there is none to be had.
+            AzureRefused: who gives them cannot be reached.
+        """
+        await asked(self.token, what="signing in to Azure", kind="probe", scale=self.scale)
 
     async def token(self) -> str:
         """The token that requests to ARM carry; a secret.

@@ -61,7 +61,7 @@ async def resume(settings: Settings, run_id: str, on_event: OnEvent, **doubles: 
         VhdliftError: there is no such run, or another process is working on it.
     """
     row = _find(settings, run_id)
-    async with Engine.open(settings, **doubles) as engine:
+    async with Engine.open(_of_its_subscription(settings, row), **doubles) as engine:
         return await _to_its_end(engine, row.run, on_event)
 
 
@@ -72,7 +72,7 @@ async def cleanup(settings: Settings, run_id: str, on_event: OnEvent, **doubles:
         VhdliftError: there is no such run, or another process is working on it.
     """
     row = _find(settings, run_id)
-    async with Engine.open(settings, **doubles) as engine:
+    async with Engine.open(_of_its_subscription(settings, row), **doubles) as engine:
         await engine.start_cleanup(row)
         return await engine.follow(row.id, on_event)
 
@@ -101,12 +101,13 @@ def start_worker(settings: Settings, run: Run) -> None:
     from vhdlift.settings import child_environment  # noqa: PLC0415
     from vhdlift.steps import PROVISION  # noqa: PLC0415
 
-    store = Store.open(settings)
-    store.add_run(run, frozen(PROVISION))
-    store.close()
     folder = settings.state_dir / "logs"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / f"{run.id}.log").open("ab") as log:
+        # Not before there is a place for what it says: a run that is entered is taken up by any worker.
+        store = Store.open(settings)
+        store.add_run(run, frozen(PROVISION))
+        store.close()
         subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "vhdlift.engine.worker", run.id],
             env={**os.environ, **child_environment(settings)},
@@ -118,12 +119,19 @@ def start_worker(settings: Settings, run: Run) -> None:
 
 
 async def _to_its_end(engine: Engine, run: Run, on_event: OnEvent) -> Outcome:
-    await engine.start(run)
     try:
+        await engine.start(run)
         return await engine.follow(run.id, on_event)
     except asyncio.CancelledError:
         await engine.park(run.id)
         raise
+
+
+def _of_its_subscription(settings: Settings, row: RunRow) -> Settings:
+    """The settings; a subscription that they do not name is the run's, as when it was read from an id."""
+    if settings.subscription_id is not None:
+        return settings
+    return settings.model_copy(update={"subscription_id": row.run.spec.subscription_id})
 
 
 def _find(settings: Settings, run_id: str) -> RunRow:

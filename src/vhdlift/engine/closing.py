@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from vhdlift.engine import runtime
+from vhdlift.engine.perform import digest_of
 from vhdlift.engine.store import Outcome
 from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.model import Event, Run, State
@@ -56,6 +57,7 @@ def remembers(name: str) -> bool:
     return bool(getattr(runtime.current().steps[name], "remembers_first", False))
 
 
+@runtime.kept_from_history
 async def kept(run_data: Mapping[str, Any], name: str) -> list[dict[str, str]]:
     """What a step made, as leftovers that stay for what they remember."""
     run_id = str(run_data["id"])
@@ -64,6 +66,7 @@ async def kept(run_data: Mapping[str, Any], name: str) -> list[dict[str, str]]:
     return [Leftover(one, reason, f"vhdlift cleanup {run_id}").to_json() for one in ids]
 
 
+@runtime.kept_from_history
 async def completed(run_data: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Write down that the run completed, with what a warning left behind."""
     rt = runtime.current()
@@ -72,6 +75,7 @@ async def completed(run_data: Mapping[str, Any], results: Mapping[str, Mapping[s
     return await _end(run_data["id"], Outcome("completed", leftovers=tuple(left), facts=facts))
 
 
+@runtime.kept_from_history
 async def unwound(
     run_data: Mapping[str, Any], cause: Mapping[str, Any], leftovers: list[dict[str, str]]
 ) -> dict[str, Any]:
@@ -155,7 +159,9 @@ async def _tell_end(run: Run, outcome: Outcome) -> None:
     step = outcome.failed_step or "completed"
     state: State = "failed" if outcome.status == "failed" else "leftover" if outcome.leftovers else "undone"
     event = Event(run.id, 0, outcome.status, step, state, redact(message), "", details)
-    await asyncio.to_thread(rt.store.add_event, f"run:{outcome.status}:{message}", event)
+    # A later clean-up that ends differently is told too.
+    there = digest_of([sorted(row.resource_id for row in outcome.leftovers), sorted(outcome.kept)])
+    await asyncio.to_thread(rt.store.add_event, f"run:{outcome.status}:{there}", event)
 
 
 async def _end(run_id: str, outcome: Outcome) -> dict[str, Any]:

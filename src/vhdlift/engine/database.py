@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from vhdlift.errors import VhdliftError
+from vhdlift.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,10 @@ T = TypeVar("T")
 
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 0.5
+_OF_THE_DATABASE = (sa.exc.DBAPIError, sa.exc.TimeoutError)
+_OURS = (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError)
+# SQLite's words for other writers, and for a disk that may have room again.
+_PASSING = ("locked", "busy", "is full", "disk I/O")
 POOL = 8
 OVERFLOW = 40
 """Connections that the threads of one process may have open; a hundred runs share them."""
@@ -69,7 +74,7 @@ def patient(work: Callable[P, T]) -> Callable[P, T]:
     A server that restarts must not look like a step that failed: that would undo a healthy VM.
 
     Raises:
-        DatabaseLost: it has not come back within `PATIENCE_SECONDS`.
+        DatabaseLost: it has not come back within `PATIENCE_SECONDS`, or refuses what no wait would mend.
     """
 
     @wraps(work)
@@ -79,9 +84,9 @@ def patient(work: Callable[P, T]) -> Callable[P, T]:
             try:
                 return work(*args, **kwargs)
             except sa.exc.SQLAlchemyError as problem:
-                if not _passes(problem):
+                if isinstance(problem, _OURS) or not isinstance(problem, _OF_THE_DATABASE):
                     raise
-                if time.monotonic() > deadline:
+                if not _passes(problem) or time.monotonic() > deadline:
                     raise _lost(problem) from None
             time.sleep(PAUSE_SECONDS)
 
@@ -89,15 +94,18 @@ def patient(work: Callable[P, T]) -> Callable[P, T]:
 
 
 def _passes(problem: sa.exc.SQLAlchemyError) -> bool:
-    """Whether waiting may help: the server is away, or other writers are busy."""
+    """Whether waiting may help: the server is away, other writers are busy, the disk is full."""
     if isinstance(problem, sa.exc.TimeoutError):
         return True
     if not isinstance(problem, sa.exc.OperationalError | sa.exc.InterfaceError):
         return False
     said = str(problem.orig)
-    return "sqlite" not in type(problem.orig).__module__ or "locked" in said or "busy" in said
+    return "sqlite" not in type(problem.orig).__module__ or any(word in said for word in _PASSING)
 
 
 def _lost(problem: sa.exc.SQLAlchemyError) -> DatabaseLost:
-    sentence = f"The run database has not answered for {PATIENCE_SECONDS:.0f} s: {type(problem).__name__}."
-    return DatabaseLost(sentence, "What is recorded is not lost: `vhdlift resume` goes on when it is back.")
+    why = str(getattr(problem, "orig", None) or type(problem).__name__).strip().partition("\n")[0]
+    return DatabaseLost(
+        f"The run database cannot be used: {redact(why)}.",
+        "What is recorded is not lost: `vhdlift resume` goes on when it is back.",
+    )

@@ -27,6 +27,7 @@ log = structlog.get_logger("vhdlift.deliver")
 LOOK_SECONDS = 1.0
 
 
+@runtime.kept_from_history
 async def next_event(run_id: str, after: int) -> int | None:
     """The number of the first event above `after` to be posted, waited for; None when none will come."""
     rt = runtime.current()
@@ -43,6 +44,7 @@ async def next_event(run_id: str, after: int) -> int | None:
         await rt.wakes.wait(run_id, count, LOOK_SECONDS)
 
 
+@runtime.kept_from_history
 async def post_event(run_data: Mapping[str, Any], sequence: int) -> int:
     """Post one event, again and again with growing pauses, until its deadline; returns 1 if it arrived."""
     rt = runtime.current()

@@ -21,7 +21,7 @@ from vhdlift.engine.keeping import Keeper
 from vhdlift.engine.sharing import shared
 from vhdlift.engine.store import Outcome, RunRow, Store
 from vhdlift.engine.threads import to_the_end, within
-from vhdlift.errors import VhdliftError
+from vhdlift.errors import AzureRefused, VhdliftError
 from vhdlift.logs import logging_to
 from vhdlift.memory import give_back_now
 from vhdlift.redaction import let_go, owned_by, redact, register
@@ -125,8 +125,12 @@ class Engine:
                 password, other posts. The credentials for Azure are the engine's.
 
         Raises:
+            SignInNeeded: there is something to go on with, and no credential.
             VhdliftError: another process works on the run, or it is of another subscription.
         """
+        known = await asyncio.to_thread(self._rt.store.standing, [run.id])
+        if any(not how.ended for how in known.values()):
+            await self._sign_in()
 
         def go() -> tuple[str, ...]:
             if settings is not None:
@@ -142,8 +146,10 @@ class Engine:
         """Set an undo of the whole plan going, beside whatever the run has recorded.
 
         Raises:
+            SignInNeeded: there is no credential.
             VhdliftError: another process works on the run.
         """
+        await self._sign_in()
         # Who brought it to its end still has its last posts in hand for a moment.
         patience = HANDOVER_SECONDS if row.ended_at is not None else 0.0
         await self._take(row.run, lambda: self._clean_up(row), patience)
@@ -234,6 +240,16 @@ class Engine:
                 self._rt.break_off(run_id)
             await within(CLOSE_SECONDS, workflow.shut_down, self._executor)
 
+    async def _sign_in(self) -> None:
+        """Look that Azure takes our credential: without one, all that is done is to fail, and to leave all.
+
+        Raises:
+            SignInNeeded: there is none.
+        """
+        async with self._rt.open_clients(self._rt.settings) as azure:
+            with suppress(AzureRefused):  # out of reach is waited for, step by step
+                await azure.sign_in()
+
     async def _take(self, run: Run, go: Callable[[], tuple[str, ...]], patience: float = 0.0) -> None:
         if not speaks_to(self._rt.settings, run):
             # The same names may be there too, and be somebody else's.
@@ -274,6 +290,8 @@ class Engine:
         )
         if row.ended_at is not None:
             work = []
+        elif workflow.is_broken(run.id):
+            raise stopped_working(run.id)
         elif not work and workflow.status_of(run.id) in ("SUCCESS", "CANCELLED"):
             # Whoever wanted to clean up was killed before that began.
             return self._clean_up(row)

@@ -27,8 +27,13 @@ ASK_SECONDS = 0.1
 LOOK_SECONDS = 1.0
 BEAT_SECONDS = 1.0
 SHORTEST_SECONDS = 0.2
+STALL_SECONDS, SHORTEST_STALL_SECONDS = 60.0, 15.0
+"""For how long a run that has begun may have nothing done for it: DBOS needs a moment to begin."""
 QUIET_SECONDS = 120.0
 RETAKE_SECONDS = 300.0
+_LOST_HINT = (
+    "Look at the database: its disk may be full. `vhdlift resume` goes on, `vhdlift cleanup` undoes the run."
+)
 
 
 class Keeper:
@@ -39,6 +44,8 @@ class Keeper:
         self._rt = rt
         self._locks = locks
         self._looked = 0.0
+        self._still_since: dict[str, float] = {}
+        self._revived: set[str] = set()
         # A thread that waits for the server would keep the process from ending.
         self._leaving = threading.Event()
 
@@ -87,9 +94,37 @@ class Keeper:
         watched = {one: job for job in going.values() for one in job.watched}
         for one in await asyncio.to_thread(workflow.dead, list(watched)) if watched else []:
             self._give_up(watched[one], await asyncio.to_thread(stopped_working, one))
+        await self._revive(going)
         for run_id in ended:
             if not self._rt.is_at_work(run_id) and not await asyncio.to_thread(self._has_posts, run_id):
                 await asyncio.to_thread(self._engine.release, run_id)
+
+    async def _revive(self, going: dict[str, Job]) -> None:
+        """Go on, once, with a run that nothing is done for although it has begun.
+
+        A durable function that dies because the database refuses to be written to, as on a full disk,
+        cannot write that down either, and would stay as it is for ever.
+        """
+        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
+
+        now = time.monotonic()
+        still = [one for one, job in going.items() if job.problem is None and not self._rt.is_at_work(one)]
+        self._still_since = {one: self._still_since.get(one, now) for one in still}
+        limit = max(SHORTEST_STALL_SECONDS, STALL_SECONDS * self._rt.settings.time_scale)
+        for run_id in [one for one, since in self._still_since.items() if now - since > limit]:
+            job = going[run_id]
+            if not await asyncio.to_thread(workflow.begun, job.watched):
+                continue
+            del self._still_since[run_id]
+            if run_id in self._revived:
+                self._give_up(job, VhdliftError(f"The engine lost hold of run {run_id}.", _LOST_HINT))
+                continue
+            self._revived.add(run_id)
+            log.warning("revived", run=run_id)
+            try:
+                await asyncio.to_thread(self._engine.go_on, job)
+            except Exception as problem:  # noqa: BLE001 - its follower is told, and others are not touched
+                self._give_up(job, VhdliftError(redact(f"Run {run_id} cannot go on: {problem}"), _LOST_HINT))
 
     def _has_posts(self, run_id: str) -> bool:
         """Whether posts are on their way, or are to begin, for a run that is over."""
@@ -151,6 +186,8 @@ class Keeper:
         Raises:
             VhdliftError: another process has it, or the server has been away for too long.
         """
+        # A new session may have it already, and would not be given it twice.
+        self._locks.give_back(job.run.id)
         if not self._lock_or_wait(job.run.id):
             raise VhdliftError(f"Another process has taken over run {job.run.id}.")
         self._engine.go_on(job)

@@ -17,6 +17,7 @@ import structlog
 
 from vhdlift.azure.patience import heard_by
 from vhdlift.engine import runtime
+from vhdlift.engine.database import DatabaseLost
 from vhdlift.errors import Leftover, StepWarning, VhdliftError
 from vhdlift.model import Event, Run, State, Status
 from vhdlift.redaction import redact, redact_json
@@ -58,7 +59,10 @@ class Teller:
         key = f"{self.step}:{state}:{status}"
         if state == "progress" or extra.get("under_way"):
             # Every progress is new by what it says; a repeated `do` says the same things again.
-            key += ":" + hashlib.sha256(json.dumps([said, extra], sort_keys=True).encode()).hexdigest()[:16]
+            key += f":{digest_of([said, extra])}"
+        if state == "leftover":
+            # A later clean-up may leave something else.
+            key += f":{digest_of(sorted(row['resource_id'] for row in extra['leftovers']))}"
         event = Event(self.run.id, 0, status, self.step, state, said, "", extra)
         await asyncio.to_thread(self.rt.store.add_event, key, event)
 
@@ -77,6 +81,12 @@ class Teller:
         await asyncio.to_thread(self.rt.store.add_ledger, self.run.id, self.step, resource_id)
 
 
+def digest_of(data: Any) -> str:
+    """Sixteen hexadecimal digits that tell plain data from other data."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@runtime.kept_from_history
 async def do(run_data: Mapping[str, Any], name: str, facts: Mapping[str, Any]) -> Result:
     """Do one step; returns its state and, by state, its facts, its leftovers or its reason.
 
@@ -92,6 +102,8 @@ async def do(run_data: Mapping[str, Any], name: str, facts: Mapping[str, Any]) -
     await teller.tell("started", step.title)
     try:
         made = await _unless_stopped(rt, run.id, _do(rt, teller, step, facts))
+    except DatabaseLost:
+        raise
     except StepWarning as problem:
         return await _warned(teller, problem)
     except VhdliftError as problem:
@@ -108,6 +120,7 @@ async def do(run_data: Mapping[str, Any], name: str, facts: Mapping[str, Any]) -
     return {"state": "done", "facts": made}
 
 
+@runtime.kept_from_history
 async def undo(
     run_data: Mapping[str, Any], name: str, status: Status, *, tell: bool = True
 ) -> list[dict[str, str]]:
@@ -124,6 +137,8 @@ async def undo(
             recorded = await asyncio.to_thread(rt.store.facts, run.id)
             with heard_by(partial(teller.progress, status=status)):
                 left = await step.undo(_context(teller, azure, recorded))
+    except DatabaseLost:
+        raise
     except VhdliftError as problem:
         left = [_not_undone(run, name, problem.sentence)]
     except Exception as problem:  # the other steps must still be undone

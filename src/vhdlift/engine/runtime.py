@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import structlog
 
 from vhdlift import redaction
+from vhdlift.engine.database import DatabaseLost
 from vhdlift.engine.wakes import Wakes
 
 if TYPE_CHECKING:
     from vhdlift.engine.store import Store
     from vhdlift.settings import Settings
     from vhdlift.steps.base import Step
+
+T = TypeVar("T")
+log = structlog.get_logger("vhdlift.engine")
 
 Why = Literal["failed", "cancelled"]
 AtWork = tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]
@@ -32,6 +39,27 @@ class BrokenOff(BaseException):
     DBOS would keep a bare cancellation as the function's error, and never take it up again; what is no
     `Exception` it keeps nothing of.
     """
+
+
+def kept_from_history(work: Callable[..., Awaitable[T]]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """A part of a durable function that breaks it off when the run database is lost.
+
+    As an error of the part it would be written down as soon as the database is back, and what had gone well
+    for hours would be undone.
+
+    Raises:
+        BrokenOff: the database is lost.
+    """
+
+    @wraps(work)
+    async def or_broken_off(*args: Any, **kwargs: Any) -> T:
+        try:
+            return await work(*args, **kwargs)
+        except DatabaseLost as problem:
+            log.warning("database_lost", reason=problem.sentence)
+            raise BrokenOff from problem
+
+    return or_broken_off
 
 
 @dataclass

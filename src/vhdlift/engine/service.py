@@ -28,6 +28,7 @@ GRACE_SECONDS = 15.0
 """How long a run must be without a process: one needs less to begin, or to notice that it lost its lock."""
 SHORTEST_GRACE_SECONDS = 5.0
 LOOK_SECONDS = 1.0
+_LOOKED_AFTER = "source_looked_after_at_event"
 AGAIN_SECONDS = 120.0
 """Between two tries to give back the source VM of a run that waits for its user."""
 
@@ -85,7 +86,8 @@ class Service:
         self._settings = settings
         self._has_password = may_make_vms and settings.admin_password is not None
         self._free_since: dict[str, float] = {}
-        self._left: dict[str, int | None] = {}
+        self._looking_after: set[str] = set()
+        self._skipped: set[str] = set()
 
     async def look_for_ever(self) -> None:
         """Look again and again; a database that is away for a while ends nothing."""
@@ -119,50 +121,70 @@ class Service:
     async def _take_up(self, run_id: str, beside: asyncio.TaskGroup) -> None:
         row = await asyncio.to_thread(self._engine.store.find, run_id)
         if not speaks_to(self._settings, row.run):
+            if run_id not in self._skipped:
+                self._skipped.add(run_id)
+                log.warning("of_another_subscription", run=run_id, subscription=row.run.spec.subscription_id)
             return
         try:
             if not await asyncio.to_thread(self._can_carry, row):
-                if await asyncio.to_thread(self._has_news, row.id):
-                    self._left[row.id] = None
+                if row.id not in self._looking_after and await asyncio.to_thread(self._has_news, row.id):
+                    self._looking_after.add(row.id)
                     beside.create_task(self._leave_alone(row))
                 return
             await self._engine.start(row.run)
             log.info("taken_up", run=run_id)
             self._on_taken(row.run)
-        except VhdliftError as problem:  # another one was quicker
+        except VhdliftError as problem:  # another one was quicker, or there is no credential just now
+            self._free_since.pop(run_id, None)
             log.info("not_taken_up", run=run_id, reason=problem.sentence)
 
     def _can_carry(self, row: RunRow) -> bool:
-        """Not before the VM is there, if only its own user has the password."""
-        if row.ended_at is not None or (self._has_password and not row.run.spec.own_password):
+        """Not one that has died, and none on its way to a VM whose password only its own user has."""
+        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
+
+        if row.ended_at is not None:
             return True
-        return bool(self._engine.store.facts_of(row.id, "vm_created"))
+        if workflow.is_broken(row.id):
+            return False
+        store = self._engine.store
+        return (
+            (self._has_password and not row.run.spec.own_password)
+            or bool(store.facts_of(row.id, "vm_created"))
+            or store.standing([row.id])[row.id].cancel_requested
+            or workflow.is_ending(row.id)
+        )
 
     async def _leave_alone(self, row: RunRow) -> None:
         """The run waits for its user; its source VM does not, nor do other runs while Azure starts it."""
-        log.warning("left_alone", run=row.id, reason="the VM's password is known to its user only")
+        log.warning("left_alone", run=row.id, reason="it has died, or its VM's password is its user's own")
         while left := await self._source_not_given_back(row):
             log.warning("source_not_given_back", run=row.id, left=left)
             await asyncio.sleep(AGAIN_SECONDS * self._settings.time_scale)
         log.info("source_looked_after", run=row.id)
-        events = await asyncio.to_thread(self._engine.store.events, row.id)
-        self._left[row.id] = events[-1].sequence if events else 0
-
-    def _has_news(self, run_id: str) -> bool:
-        """Whether something has happened to the run since its source VM was looked after, if it was."""
-        if run_id not in self._left:
-            return True
-        seen = self._left[run_id]
-        return seen is not None and bool(self._engine.store.events(run_id, seen))
+        self._looking_after.discard(row.id)
 
     async def _source_not_given_back(self, row: RunRow) -> list[str]:
         """Why the source VM could not be given back, tried once more; nothing also when the run is over."""
         try:
             if (await asyncio.to_thread(self._engine.store.find, row.id)).ended_at is not None:
                 return []
-            return [one["reason"] for one in await self._engine.give_source_back(row)]
+            left = await self._engine.give_source_back(row)
+            if not left:
+                await asyncio.to_thread(self._note_looked_after, row.id)
+            return [one["reason"] for one in left]
         except VhdliftError as problem:
             return [problem.sentence]
         except Exception:  # it must not end the looking for other runs
             log.exception("source_not_looked_after", run=row.id)
             return ["the log has the reason"]
+
+    def _note_looked_after(self, run_id: str) -> None:
+        """For all workers and all time: once given back, what the VM is is its owner's will."""
+        events = self._engine.store.events(run_id)
+        seen = events[-1].sequence if events else 0
+        self._engine.store.add_facts(run_id, _LOOKED_AFTER, {_LOOKED_AFTER: seen})
+
+    def _has_news(self, run_id: str) -> bool:
+        """Whether something has happened to the run since its source VM was looked after, if it was."""
+        seen = self._engine.store.facts_of(run_id, _LOOKED_AFTER).get(_LOOKED_AFTER)
+        return seen is None or bool(self._engine.store.events(run_id, seen))

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
+import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 
 from vhdlift.engine import closing, deliver, perform, runtime
@@ -21,14 +22,13 @@ from vhdlift.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
-    import sqlalchemy as sa
-
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 PROVISION, UNWIND, DELIVER = "provision", "unwind", "deliver"
 UNFINISHED = ("PENDING", "ENQUEUED")
 DEAD = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 LOOK_SECONDS = 0.1
 THREADS = 24
 
@@ -69,6 +69,8 @@ def resumable(
                 return await function(run, *args)
             except asyncio.CancelledError:
                 raise BrokenOff from None
+            except sa.exc.DBAPIError as problem:  # DBOS could not write down how far it is
+                raise BrokenOff from problem
 
     return until_broken_off
 
@@ -253,6 +255,25 @@ def dead(workflow_ids: Sequence[str]) -> list[str]:
         workflow_ids=list(workflow_ids), status=list(DEAD), load_input=False, load_output=False
     )
     return [one.workflow_id for one in known]
+
+
+def begun(workflow_ids: Sequence[str]) -> list[str]:
+    """Those of these that have begun and have no outcome."""
+    known = DBOS.list_workflows(
+        workflow_ids=list(workflow_ids), status=["PENDING"], load_input=False, load_output=False
+    )
+    return [one.workflow_id for one in known]
+
+
+def is_ending(run_id: str) -> bool:
+    """Whether a run is being undone, or was when its process died."""
+    return any(one != run_id and not is_delivery(one) for one in unfinished(run_id))
+
+
+def is_broken(run_id: str) -> bool:
+    """Whether a run goes no further: its durable function has died of a fault of ours."""
+    work = [one for one in unfinished(run_id) if not is_delivery(one)]
+    return not work and status_of(run_id) in BROKEN
 
 
 def abandon(run_id: str) -> None:

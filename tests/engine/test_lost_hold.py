@@ -1,0 +1,131 @@
+"""A run that cannot go on for a reason of ours: it is neither undone nor forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.engine.conftest import settings_in
+from tests.engine.doubles import Cloud, Fake, play, run_of
+from tests.engine.test_ending import forever, resume, until
+from vhdlift.engine.database import DatabaseLost
+from vhdlift.engine.engine import Engine
+from vhdlift.errors import SignInNeeded, VhdliftError
+from vhdlift.steps.base import Context
+
+
+class FullDisk:
+    """Refuses every write to a database while it is full."""
+
+    def __init__(self) -> None:
+        self.full = False
+
+    def make_room(self) -> None:
+        self.full = False
+
+    @contextmanager
+    def of(self, engine: sa.Engine) -> Iterator[None]:
+        """The disk that this database is on."""
+        sa.event.listen(engine, "before_cursor_execute", self._refuse)
+        yield
+        sa.event.remove(engine, "before_cursor_execute", self._refuse)
+
+    def _refuse(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if self.full and statement.split(maxsplit=1)[0].upper() in {"INSERT", "UPDATE", "DELETE"}:
+            raise sa.exc.OperationalError(statement, None, sqlite3.OperationalError("disk is full"))
+
+
+async def test_a_disk_that_is_full_for_a_while_undoes_nothing(tmp_path: Path, cloud: Cloud) -> None:
+    """Whoever writes just then: the step, the run, or what carries both."""
+    disk, run = FullDisk(), run_of()
+
+    async def fill(_c: Context) -> dict[str, Any]:
+        disk.full = True
+        asyncio.get_running_loop().call_later(2, disk.make_room)
+        return {}
+
+    steps = Fake(cloud, "a", do=fill), Fake(cloud, "b", "a")
+    opened = Engine.open(
+        settings_in(tmp_path), steps=steps, open_clients=cloud.clients, inventory=cloud.inventory
+    )
+    async with opened as engine:
+        with disk.of(engine.store.engine):
+            await engine.start(run)
+            async with asyncio.timeout(90):
+                outcome = await engine.follow(run.id, lambda _event: None)
+    assert outcome.status == "completed"
+    assert [line for line in cloud.log if line.startswith("undo")] == []
+
+
+@pytest.mark.slow
+async def test_a_run_that_lost_its_database_goes_on_when_it_is_back(tmp_path: Path, cloud: Cloud) -> None:
+    """It is broken off where it is, and taken up once more: nothing is undone."""
+    lost = [True]
+
+    async def lose(_c: Context) -> dict[str, Any]:
+        if lost.pop():
+            lost.append(False)
+            raise DatabaseLost("The run database cannot be used: it is read-only.")
+        return {}
+
+    outcome = await play(settings_in(tmp_path), cloud, Fake(cloud, "a"), Fake(cloud, "b", "a", do=lose))
+    assert (outcome.status, cloud.log) == ("completed", ["do a", "do b"])
+
+
+async def test_without_a_credential_a_run_is_not_gone_on_with(tmp_path: Path, cloud: Cloud) -> None:
+    """It would fail, and be undone as far as that goes without one."""
+    settings, run = settings_in(tmp_path), run_of()
+    playing = asyncio.create_task(play(settings, cloud, Fake(cloud, "slow", do=forever), run=run))
+    await until(lambda: cloud.things)
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+    cloud.refused = SignInNeeded("signing in to Azure: the secret has expired")
+    with pytest.raises(SignInNeeded):
+        await resume(settings, cloud, run.id, Fake(cloud, "slow"))
+    cloud.refused = None
+    assert (await resume(settings, cloud, run.id, Fake(cloud, "slow"))).status == "completed"
+
+
+async def test_a_run_of_a_subscription_that_is_not_set_is_gone_on_with(tmp_path: Path, cloud: Cloud) -> None:
+    """It was read from the id of the source VM, which only the first command was given."""
+    settings, run = settings_in(tmp_path), run_of()
+    playing = asyncio.create_task(play(settings, cloud, Fake(cloud, "slow", do=forever), run=run))
+    await until(lambda: cloud.things)
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+    later = settings.model_copy(update={"subscription_id": None})
+    assert (await resume(later, cloud, run.id, Fake(cloud, "slow"))).status == "completed"
+
+
+async def test_a_run_that_a_fault_of_ours_has_ended_says_so_when_it_is_resumed(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    """And what there is to do: nothing of it would go on."""
+    settings, run = settings_in(tmp_path), run_of()
+    with pytest.raises(VhdliftError, match="stopped working on run"):
+        # No step of this name is known when it is to be carried out.
+        await play(settings, cloud, Nameless(cloud, "a"), run=run)
+    with pytest.raises(VhdliftError, match="stopped working on run") as told:
+        await resume(settings, cloud, run.id, Fake(cloud, "a"))
+    assert "vhdlift cleanup" in told.value.hint
+
+
+class Nameless(Fake):
+    """A step whose title cannot be told, so that the engine itself stumbles."""
+
+    @property
+    def title(self) -> str:
+        raise RuntimeError("no title")
+
+    @title.setter
+    def title(self, _title: str) -> None:
+        return
