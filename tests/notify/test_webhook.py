@@ -92,7 +92,11 @@ async def test_an_address_that_no_try_can_reach_is_given_up(client: httpx.AsyncC
     ("status", "refused"),
     [
         ("400 Bad Request", True),
-        ("404 Not Found", True),
+        ("415 Unsupported", True),
+        ("422 Unprocessable", True),
+        ("401 Unauthorized", False),
+        ("403 Site Disabled", False),
+        ("404 Not Found", False),
         ("413 Too Large", True),
         ("408 Request Timeout", False),
         ("425 Too Early", False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vhdlift.cli.cleanup import undo
 from vhdlift.cli.ending import tell_undone
@@ -11,6 +11,9 @@ from vhdlift.cli.taking import PLACES, AsJson, RunId, takes_settings
 from vhdlift.cli.watch import follow_stored
 from vhdlift.errors import UsageError
 from vhdlift.settings import load_settings
+
+if TYPE_CHECKING:
+    from vhdlift.engine.store import RunRow, Store
 
 
 @takes_settings(*PLACES)
@@ -24,14 +27,26 @@ def cancel(given: dict[str, Any], run: RunId, as_json: AsJson = False) -> int:
 
     settings = load_settings(given)
     with opened(settings) as store:
-        row = store.find(run)
-        if row.ended_at is not None:
-            raise UsageError(
-                [f"Run {row.id} has ended already: {row.status}."],
-                f"`vhdlift cleanup {row.id}` removes what it made.",
-            )
+        row = _going(store, run)
         shown = showing(store, row, as_json, news_only=True)
         if not api.is_worked_on(settings, row):
+            # Nobody has it any more, perhaps because it has completed since we looked.
+            _going(store, run)
             return undo(settings, shown)
         api.request_cancel(settings, row.id)
         return follow_stored(settings, store, shown, tell_undone)
+
+
+def _going(store: Store, run: str) -> RunRow:
+    """The run.
+
+    Raises:
+        UsageError: it has ended.
+    """
+    row = store.find(run)
+    if row.ended_at is not None:
+        raise UsageError(
+            [f"Run {row.id} has ended already: {row.status}."],
+            f"`vhdlift cleanup {row.id}` removes what it made.",
+        )
+    return row

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def worker(given: dict[str, Any], as_json: AsJson = False) -> int:
     """Carry on the runs that nobody works on, and deliver posts that still wait, until Ctrl-C or SIGTERM.
 
-    A run whose process died goes on here after half a minute; one that its user interrupted waits for its
+    A run whose process died goes on here after fifteen seconds; one that its user interrupted waits for its
     user. With VHDLIFT_DATABASE_URL, workers on several machines share all runs, and each takes over those
     of a machine that went away. Credentials, passwords and addresses come from this process's environment,
     and should be the same for all workers.

@@ -35,7 +35,15 @@ _LONGEST_PHRASE = 80
 # Below this a real network would not answer in time, however fast the stand-in's clock runs.
 _LEAST_SCALE = 0.1
 # What of 4xx speaks of the moment and not of the post.
-_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+# What speaks of this one post. Any other 4xx may be a gateway's, in place of a receiver that is away.
+_REFUSALS = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Retry:
     Attributes:
         reason: why, without the address of the receiver.
         after: the least number of seconds that the receiver asked to be left alone.
-        refused: the receiver is there, and does not want this post (4xx).
+        refused: the receiver is there, and does not want this post (400, 413, 415, 422).
     """
 
     reason: str
@@ -170,7 +178,7 @@ def _judged(response: httpx.Response, scale: float) -> Sent | Retry | GaveUp:
     if response.has_redirect_location:
         reason += "; redirects are not followed"
     after = _asked_for(response.headers.get("retry-after", ""), _LONGEST_WAIT_ASKED_FOR * scale)
-    return Retry(reason, after, response.is_client_error and response.status_code not in _PASSING)
+    return Retry(reason, after, response.status_code in _REFUSALS)
 
 
 def _asked_for(value: str, longest: float) -> float | None:
