@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from vhdlift.cli.board import ENDED_BADLY, OVER, RUNNING, WAITING, Board, Row, duration, size
+from vhdlift.cli.output import steady
 from vhdlift.redaction import redact
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class LiveView:
     def __init__(self, title: str, board: Board, console: Console | None = None) -> None:
         self._title = title
         self._board = board
-        self._console = console or Console(file=sys.stdout, highlight=False)
+        self._console = console or Console(file=steady(sys.stdout), highlight=False)
         self._live = Live(
             get_renderable=self._moving,
             console=self._console,

@@ -1,7 +1,7 @@
 """The only place that writes to the terminal: results to stdout, notices to stderr, all of it redacted.
 
-A reader that goes away (`vhdlift watch RUN | head`) is no reason to end a run: from then on the stream
-goes nowhere, quietly.
+A reader that goes away (`vhdlift watch RUN | head`), a disk that is full or a terminal that was closed is no
+reason to end a run: from then on the stream goes nowhere. What its encoding lacks is written as an escape.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 import typer
 
@@ -64,6 +64,11 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def steady(stream: TextIO) -> IO[str]:
+    """The stream for a library that writes by itself: as here, nothing that it writes can fail."""
+    return cast("IO[str]", _Steady(stream))
+
+
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows as lines with aligned columns, two spaces apart; the last column is wrapped at 80."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
@@ -82,11 +87,18 @@ def _styled(stream: TextIO, text: str, colour: str) -> str:
 
 
 def _line(stream: TextIO, text: str) -> None:
+    _put(stream, f"{text}\n")
+
+
+def _put(stream: TextIO, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
     try:
-        stream.write(f"{text}\n")
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-    except BrokenPipeError:
+    except OSError as problem:
         _go_nowhere(stream)
+        if stream is not sys.stderr and not isinstance(problem, BrokenPipeError):
+            print_warn(f"Nothing more is written to stdout: {problem.strerror}.")
 
 
 def _go_nowhere(stream: TextIO) -> None:
@@ -94,3 +106,15 @@ def _go_nowhere(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+class _Steady:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        _put(self._stream, text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
