@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vhdlift.cli import output
+from vhdlift.cli.asking import confirmed
 from vhdlift.cli.ending import leftovers as leftover_lines
 from vhdlift.errors import ExitCode, UsageError
 from vhdlift.model import NEVER
@@ -102,7 +103,7 @@ def carry_out(settings: Settings, wish: Wish) -> int:
         _show(wish, found, chosen)
     left = list(survey.unseen)
     if chosen and not wish.dry_run:
-        if not (wish.yes or typer.confirm(_question(chosen), err=True)):
+        if not (wish.yes or confirmed(_question(chosen))):
             output.print_info("Nothing was touched.")
             return int(ExitCode.FAILED)
         left += asyncio.run(_remove(settings, wish, chosen))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vhdlift.cli import output
+from vhdlift.cli.asking import confirmed
 from vhdlift.cli.bytag import CLOUD, DryRun, InGroup, Wish, Yes, carry_out
 from vhdlift.cli.ending import tell_undone
 from vhdlift.cli.following import follow
@@ -76,7 +77,7 @@ def _stored(settings: Settings, run: str, *, yes: bool, as_json: bool) -> int:
     with opened(settings) as store:
         row = store.find(run)
         shown = showing(store, row, as_json, news_only=True)
-    if not yes and sys.stdin.isatty() and not typer.confirm(question(row), err=True):
+    if not yes and sys.stdin.isatty() and not confirmed(question(row)):
         output.print_info("Nothing was touched.")
         return int(ExitCode.FAILED)
     return undo(settings, shown)
