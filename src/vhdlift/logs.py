@@ -12,21 +12,24 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from vhdlift.errors import VhdliftError
 from vhdlift.redaction import redact_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
     from pathlib import Path
-    from typing import Any
+    from typing import Any, TextIO
 
 
 @contextmanager
 def logging_to(folder: Path) -> Iterator[Path]:
-    """Send all log lines to `vhdlift.log` in this folder, for the user's eyes only; gives the file."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Send all log lines to `vhdlift.log` in this folder, for the user's eyes only; gives the file.
+
+    Raises:
+        VhdliftError: it cannot be written.
+    """
     path = folder / "vhdlift.log"
-    path.touch(mode=0o600)
-    with path.open("a", encoding="utf-8", buffering=1) as file:
+    with _opened(path) as file:
         structlog.configure(
             processors=[
                 structlog.processors.add_log_level,
@@ -46,6 +49,16 @@ def logging_to(folder: Path) -> Iterator[Path]:
         finally:
             logging.getLogger().removeHandler(libraries)
             structlog.reset_defaults()
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        return path.open("a", encoding="utf-8", buffering=1)
+    except OSError as problem:
+        sentence = f"The log {path} cannot be written: {problem.strerror}."
+        raise VhdliftError(sentence, "VHDLIFT_STATE_DIR names another directory for it.") from None
 
 
 class _Libraries(logging.Handler):

@@ -92,7 +92,7 @@ def test_a_log_that_cannot_be_written_is_said(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("VHDLIFT_STATE_DIR", str(tmp_path / "file"))
     assert tell_unexpected(_raised(RuntimeError("it broke"))) == 1
-    assert "could not be written" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def _raised(error: Exception) -> Exception:

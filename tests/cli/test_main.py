@@ -111,13 +111,17 @@ def test_an_option_wins_over_the_environment_and_that_over_files(vhdlift: Comman
     assert (spec["domain"], spec["location"]) == ("dotenv.example", "fromtoml")
 
 
-def test_an_unexpected_error_is_a_sentence(vhdlift: Command, tmp_path: Path) -> None:
-    """A state directory that is a file breaks in the depths; the user gets no traceback, and exit code 1."""
+@pytest.mark.parametrize("where", ["file", "file/below", "/proc/nope"])
+def test_a_state_directory_that_cannot_be_used_is_a_sentence(
+    vhdlift: Command, tmp_path: Path, where: str
+) -> None:
+    """It is named, and the variable that says where it is; nothing is called unexpected."""
     (tmp_path / "file").write_text("")
-    told = vhdlift("runs", env={"VHDLIFT_STATE_DIR": str(tmp_path / "file" / "below")})
+    folder = str(tmp_path / where)
+    told = vhdlift("runs", env={"VHDLIFT_STATE_DIR": folder})
     assert (told.code, told.out) == (1, "")
-    assert "Traceback" not in told.err
-    assert "NotADirectoryError" in told.err
+    assert told.err.startswith(f"error: The run database at {folder} cannot be opened: ")
+    assert "VHDLIFT_STATE_DIR" in told.err
 
 
 def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str]) -> None:

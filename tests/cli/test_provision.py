@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from vhdlift.azure.preflight import Report
 from vhdlift.cli.machinery import Machinery
 from vhdlift.cli.provision import Wishes, carry_out
 from vhdlift.engine.store import Outcome
-from vhdlift.errors import Leftover, PreflightFailed
+from vhdlift.errors import Leftover, PreflightFailed, VhdliftError
 from vhdlift.model import Event, Run, Spec
 from vhdlift.settings import Settings
 
@@ -114,6 +115,19 @@ def test_a_problem_in_azure_ends_it_before_anything_is_touched(settings: Setting
     with pytest.raises(PreflightFailed) as failed:
         carry_out(settings, Wishes(), engine.machinery())
     assert (len(failed.value.findings), engine.provisioned) == (2, [])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_that_could_not_be_remembered_ends_before_anything_is_asked(
+    settings: Settings, tmp_path: Path, capsys: Said
+) -> None:
+    """Azure is not looked at, and no password is shown, when the run database cannot be opened."""
+    (tmp_path / "file").write_text("")
+    engine = Engine(findings=[found("error")])
+    with pytest.raises(VhdliftError, match="cannot be opened: Not a directory"):
+        carry_out(
+            settings.model_copy(update={"state_dir": tmp_path / "file" / "x"}), Wishes(), engine.machinery()
+        )
     assert capsys.readouterr().err == ""
 
 

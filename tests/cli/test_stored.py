@@ -57,6 +57,16 @@ def test_a_run_that_nobody_works_on_is_interrupted(vhdlift: Command, stored: Run
         assert vhdlift("runs").out.splitlines()[1].split()[1] == "provisioning"
 
 
+def test_a_place_for_locks_that_cannot_be_used_is_a_sentence(
+    vhdlift: Command, stored: Run, state_dir: Path
+) -> None:
+    """Whether somebody works on a run cannot be known then, and that is no crash."""
+    (state_dir / "locks").write_text("")
+    told = vhdlift("runs")
+    assert (told.code, told.out) == (1, "")
+    assert f"The run database at {state_dir} cannot be opened: File exists." in told.err
+
+
 def test_runs_as_json(vhdlift: Command, stored: Run) -> None:
     """One object a run."""
     only = json.loads(vhdlift("runs", "--json").out)

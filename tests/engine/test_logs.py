@@ -7,12 +7,17 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.engine.doubles import run_of
+from vhdlift.engine import tables
+from vhdlift.engine.store import Store
 from vhdlift.logs import logging_to
 from vhdlift.redaction import register
+from vhdlift.settings import Settings
 
 SECRET = "No-Such-Run-0815"
 
@@ -39,7 +44,11 @@ def test_a_worker_that_cannot_work_says_why_without_secrets(tmp_path: Path, brok
     """Its stderr is a file that stays; neither a refusal nor a crash writes a secret into it."""
     state = tmp_path / SECRET
     if broken:
-        state.write_text("This is a file, and no folder.")
+        store = Store.open(Settings(state_dir=state))
+        store.add_run(replace(run_of(), id=SECRET), [])
+        with store.engine.begin() as db:
+            db.execute(tables.runs.update().values(outcome={"leftovers": [], "kept": [], SECRET: "?"}))
+        store.close()
     env = {**os.environ, "VHDLIFT_STATE_DIR": str(state), "AZURE_CLIENT_SECRET": SECRET}
     for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID"):
         env[name] = "00000000-0000-0000-0000-000000000001"

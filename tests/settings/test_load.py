@@ -275,6 +275,16 @@ def test_the_model_and_the_list_of_settings_are_one() -> None:
     assert BY_NAME["resolvers"].option == "--resolver"
 
 
+def test_a_directory_that_is_gone_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever stands in a deleted directory is told so."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(UsageError, match="The current directory cannot be used"):
+        load_settings({}, {})
+
+
 def test_waits_are_scaled() -> None:
     """One knob for every wait."""
     assert Settings(time_scale=0.5).scaled(10) == 5

@@ -76,8 +76,8 @@ def _write_down(story: str) -> str:
     try:
         with logging_to(folder) as log:
             structlog.get_logger().error("crashed", story=story)
-    except OSError as problem:
-        return f"The details could not be written to {folder} ({problem.strerror})."
+    except VhdliftError as problem:
+        return f"The details could not be kept. {problem.sentence}"
     return f"The details are in {log}."
 
 

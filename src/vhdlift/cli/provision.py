@@ -16,6 +16,7 @@ from vhdlift.cli.machinery import Machinery, real
 from vhdlift.cli.password import with_password
 from vhdlift.cli.plan import as_data as plan_data
 from vhdlift.cli.plan import lines as plan_lines
+from vhdlift.cli.stored import try_out
 from vhdlift.cli.taking import AsJson, takes_settings
 from vhdlift.cli.view import Showing
 from vhdlift.errors import ExitCode, PreflightFailed
@@ -70,7 +71,10 @@ def carry_out(settings: Settings, wishes: Wishes, machinery: Machinery) -> int:
     Raises:
         PreflightFailed: the run would fail, or might and nobody said --force; nothing was touched.
         Interrupted: Ctrl-C while the run was under way.
+        VhdliftError: the run database cannot be opened; nothing was touched.
     """
+    if not wishes.dry_run:
+        try_out(settings)
     run, warnings = asyncio.run(_look(settings, machinery, wishes))
     if wishes.dry_run:
         return _tell_plan(run, machinery, warnings, wishes.as_json)

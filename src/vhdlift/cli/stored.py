@@ -30,6 +30,16 @@ def opened(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
+def try_out(settings: Settings) -> None:
+    """Find out whether a run could be remembered, before anybody waits for Azure or notes a password.
+
+    Raises:
+        VhdliftError: the database cannot be opened.
+    """
+    with opened(settings):
+        pass
+
+
 def showing(store: Store, row: RunRow, as_json: bool, *, news_only: bool) -> Showing:
     """How a stored run is shown.
 

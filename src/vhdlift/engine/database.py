@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -12,7 +13,7 @@ from vhdlift.errors import VhdliftError
 from vhdlift.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from vhdlift.settings import Settings
@@ -36,12 +37,35 @@ class DatabaseLost(VhdliftError):
 
 
 def database_url(settings: Settings) -> str:
-    """Where the database is; makes the state directory, for the user's eyes only."""
+    """Where the database is; makes the state directory, for the user's eyes only.
+
+    Raises:
+        VhdliftError: the directory cannot be made.
+    """
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     folder: Path = settings.state_dir
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with opening(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return f"sqlite:///{folder / 'vhdlift.db'}"
+
+
+@contextmanager
+def opening(where: Path | str) -> Iterator[None]:
+    """Say in a sentence why the run database, or a file beside it, cannot be opened.
+
+    Args:
+        where: the state directory, or the variable with the server's address.
+
+    Raises:
+        VhdliftError: it cannot.
+    """
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, OSError) as problem:
+        why = getattr(problem, "strerror", None) or type(problem).__name__
+        sentence = f"The run database at {where} cannot be opened: {why}."
+        raise VhdliftError(sentence, "Check VHDLIFT_STATE_DIR or VHDLIFT_DATABASE_URL.") from None
 
 
 def connect(url: str, **extra: Any) -> sa.Engine:

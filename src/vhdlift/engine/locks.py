@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Protocol
 
-from vhdlift.engine.database import database_url
+from vhdlift.engine.database import database_url, opening
 from vhdlift.errors import VhdliftError
 
 if TYPE_CHECKING:
@@ -45,17 +45,22 @@ class Locks(Protocol):
 
 
 class FileLocks:
-    """Locks on files, which hold between the processes of one machine."""
+    """Locks on files, which hold between the processes of one machine.
+
+    Raises:
+        VhdliftError: from every call, when the files cannot be made.
+    """
 
     def __init__(self, folder: Path) -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.mkdir(exist_ok=True, mode=0o700)
+        with opening(folder.parent):
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
         self._folder = folder
         self._files: dict[str, IO[str]] = {}
 
     def take(self, run_id: str) -> bool:
         """Try to lock the run's file."""
-        file = (self._folder / f"{run_id}.lock").open("a+")
+        file = self._open(run_id)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -83,15 +88,21 @@ class FileLocks:
             self.give_back(run_id)
 
     def _is_free(self, run_id: str) -> bool:
-        path = self._folder / f"{run_id}.lock"
-        if not path.exists():
+        if not self._path(run_id).exists():
             return True
-        with path.open("a+") as file:
+        with self._open(run_id) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 return False
         return True
+
+    def _open(self, run_id: str) -> IO[str]:
+        with opening(self._folder.parent):
+            return self._path(run_id).open("a+")
+
+    def _path(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}.lock"
 
 
 @contextmanager
@@ -99,7 +110,7 @@ def opened(settings: Settings) -> Iterator[Locks]:
     """The locks that go with the database of these settings, given back at the end.
 
     Raises:
-        VhdliftError: the database server cannot be reached.
+        VhdliftError: the database server cannot be reached, or the state directory cannot be used.
     """
     url = database_url(settings)
     locks: Locks

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 import sqlalchemy as sa
 
 from vhdlift.engine import tables
-from vhdlift.engine.database import connect, database_url, patient
+from vhdlift.engine.database import connect, database_url, opening, patient
 from vhdlift.errors import ExitCode, Leftover, VhdliftError
 from vhdlift.model import Event, Run, State, Status
 
@@ -142,15 +142,12 @@ class Store:
             VhdliftError: the database cannot be opened.
         """
         url = database_url(settings)
-        try:
+        is_file = url.startswith("sqlite")
+        with opening(settings.state_dir if is_file else "VHDLIFT_DATABASE_URL"):
             engine = connect(url)
             _make_tables(engine)
-        except sa.exc.SQLAlchemyError as problem:
-            where = settings.state_dir if url.startswith("sqlite") else "VHDLIFT_DATABASE_URL"
-            sentence = f"The run database at {where} cannot be opened: {type(problem).__name__}."
-            raise VhdliftError(sentence, "Check VHDLIFT_STATE_DIR or VHDLIFT_DATABASE_URL.") from None
-        if url.startswith("sqlite"):
-            os.chmod(url.removeprefix("sqlite:///"), 0o600)  # noqa: PTH101
+            if is_file:
+                os.chmod(url.removeprefix("sqlite:///"), 0o600)  # noqa: PTH101
         return cls(engine)
 
     def close(self) -> None:

@@ -60,9 +60,10 @@ def load_settings(
         for_run: also demand what a run needs (the source VM, the new VM's name, the domain, ...).
 
     Raises:
-        UsageError: with every problem there is; no secret is in it.
+        UsageError: with every problem there is; no secret is in it. At once when the current directory is
+            gone, for what its files say cannot be known.
     """
-    places, file_problems = _places(options, os.environ if env is None else env, cwd or Path.cwd())
+    places, file_problems = _places(options, os.environ if env is None else env, cwd or _here())
     given, labels = _merge(places)
     settings, bad, faults = _validate(given, labels)
     problems = [
@@ -77,6 +78,16 @@ def load_settings(
     for secret in settings.secrets():
         redaction.register(secret)
     return settings
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as problem:
+        raise UsageError(
+            [f"The current directory cannot be used: {problem.strerror}."],
+            "Go to one that there is, with `cd`.",
+        ) from None
 
 
 def _places(
