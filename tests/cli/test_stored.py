@@ -35,6 +35,12 @@ def worked_on(state_dir: Path, run: Run) -> Iterator[None]:
         yield
 
 
+def until_asked_to_cancel(store: Store, run: Run) -> None:
+    """Wait until somebody has asked to cancel the run."""
+    while not store.standing([run.id])[run.id].cancel_requested:
+        pass
+
+
 def test_no_runs_yet(vhdlift: Command) -> None:
     """An empty database is no error, and says what to do first."""
     told = vhdlift("runs")
@@ -158,26 +164,42 @@ def test_watch_waits_for_the_process_of_a_run_that_has_just_started(
     assert told.code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("command", "number", "becomes"),
+    [
+        ("watch", signal.SIGINT, "The run goes on."),
+        ("watch", signal.SIGTERM, "The run goes on."),
+        ("cancel", signal.SIGINT, "The run is being undone. `vhdlift watch"),
+    ],
+)
 def test_a_signal_ends_the_watching_only(
-    environment: dict[str, str], stored: Run, state_dir: Path, number: signal.Signals
+    environment: dict[str, str],
+    stored: Run,
+    store: Store,
+    state_dir: Path,
+    command: str,
+    number: signal.Signals,
+    becomes: str,
 ) -> None:
-    """Ctrl-C, or a pipeline's SIGTERM, ends `watch` with 130 and no traceback; the run goes on."""
+    """Ctrl-C, or a pipeline's SIGTERM, ends it with 130, and what becomes of the run is said."""
     with worked_on(state_dir, stored):
         process = subprocess.Popen(
-            [sys.executable, "-m", "vhdlift", "watch", stored.id],
+            [sys.executable, "-m", "vhdlift", command, stored.id],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         assert process.stdout is not None
+        if command == "cancel":  # which tells only news
+            until_asked_to_cancel(store, stored)
+            tell(store, stored, "first", "undone")
         assert "first" in process.stdout.readline()
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "The run goes on." in err
+    assert becomes in err
 
 
 def test_a_run_that_has_ended_cannot_be_cancelled(vhdlift: Command, stored: Run, store: Store) -> None:
@@ -194,8 +216,7 @@ def test_cancel_asks_the_process_that_works_on_the_run(
     """`cancel` leaves the undoing to whoever works on the run, and succeeds when nothing is left."""
 
     def undo_when_asked() -> None:
-        while not store.standing([stored.id])[stored.id].cancel_requested:
-            pass
+        until_asked_to_cancel(store, stored)
         store.end_run(stored.id, Outcome("cancelled", reason="The run was cancelled."))
 
     with worked_on(state_dir, stored):

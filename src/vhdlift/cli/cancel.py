@@ -15,6 +15,8 @@ from vhdlift.settings import load_settings
 if TYPE_CHECKING:
     from vhdlift.engine.store import RunRow, Store
 
+GOES_ON = "The run is being undone. `vhdlift watch {run}` follows it."
+
 
 @takes_settings(*PLACES)
 def cancel(given: dict[str, Any], run: RunId, as_json: AsJson = False) -> int:
@@ -34,7 +36,7 @@ def cancel(given: dict[str, Any], run: RunId, as_json: AsJson = False) -> int:
             _going(store, run)
             return undo(settings, shown)
         api.request_cancel(settings, row.id)
-        return follow_stored(settings, store, shown, tell_undone)
+        return follow_stored(settings, store, shown, tell_undone, goes_on=GOES_ON)
 
 
 def _going(store: Store, run: str) -> RunRow:

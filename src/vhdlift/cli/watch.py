@@ -26,6 +26,8 @@ STARTING_SECONDS = 60.0
 CHANGING_SECONDS = 2.0
 """How long any other run may be without one: another may take it over."""
 
+GOES_ON = "The run goes on. `vhdlift watch {run}` follows it, `vhdlift cancel {run}` ends it."
+
 
 @takes_settings(*PLACES)
 def watch(given: dict[str, Any], run: RunId, as_json: AsJson = False) -> int:
@@ -39,8 +41,17 @@ def watch(given: dict[str, Any], run: RunId, as_json: AsJson = False) -> int:
         return follow_stored(settings, store, shown)
 
 
-def follow_stored(settings: Settings, store: Store, shown: Showing, tell: Tell = tell_end) -> int:
+def follow_stored(
+    settings: Settings, store: Store, shown: Showing, tell: Tell = tell_end, *, goes_on: str = GOES_ON
+) -> int:
     """Show the events of the run as they reach the database, and its outcome at the end; the exit code.
+
+    Args:
+        settings: where runs are remembered.
+        store: the run database.
+        shown: the run, and how it is shown.
+        tell: says how it ended; returns the exit code.
+        goes_on: what to say to whoever stops watching, with `{run}` in place of the run's id.
 
     Raises:
         Interrupted: Ctrl-C, or the run goes no further because no process works on it.
@@ -50,8 +61,7 @@ def follow_stored(settings: Settings, store: Store, shown: Showing, tell: Tell =
         with view_of(shown) as view:
             outcome = asyncio.run(_until_ended(settings, store, run_id, view))
     except KeyboardInterrupt:
-        hint = f"The run goes on. `vhdlift watch {run_id}` follows it, `vhdlift cancel {run_id}` ends it."
-        raise Interrupted("Stopped watching.", hint) from None
+        raise Interrupted("Stopped watching.", goes_on.format(run=run_id)) from None
     return tell(shown.run, outcome, shown.as_json)
 
 
