@@ -18,6 +18,8 @@ from tests.engine.test_ending import forever, resume, until
 from vhdlift.engine.database import DatabaseLost
 from vhdlift.engine.engine import Engine
 from vhdlift.errors import SignInNeeded, VhdliftError
+from vhdlift.model import Run
+from vhdlift.settings import Settings
 from vhdlift.steps.base import Context
 
 
@@ -64,6 +66,17 @@ async def test_a_disk_that_is_full_for_a_while_undoes_nothing(tmp_path: Path, cl
     assert [line for line in cloud.log if line.startswith("undo")] == []
 
 
+async def parked(settings: Settings, cloud: Cloud) -> Run:
+    """A run that its user interrupted."""
+    run = run_of()
+    playing = asyncio.create_task(play(settings, cloud, Fake(cloud, "slow", do=forever), run=run))
+    await until(lambda: cloud.things)
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+    return run
+
+
 @pytest.mark.slow
 async def test_a_run_that_lost_its_database_goes_on_when_it_is_back(tmp_path: Path, cloud: Cloud) -> None:
     """It is broken off where it is, and taken up once more: nothing is undone."""
@@ -81,12 +94,8 @@ async def test_a_run_that_lost_its_database_goes_on_when_it_is_back(tmp_path: Pa
 
 async def test_without_a_credential_a_run_is_not_gone_on_with(tmp_path: Path, cloud: Cloud) -> None:
     """It would fail, and be undone as far as that goes without one."""
-    settings, run = settings_in(tmp_path), run_of()
-    playing = asyncio.create_task(play(settings, cloud, Fake(cloud, "slow", do=forever), run=run))
-    await until(lambda: cloud.things)
-    playing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await playing
+    settings = settings_in(tmp_path)
+    run = await parked(settings, cloud)
     cloud.refused = SignInNeeded("signing in to Azure: the secret has expired")
     with pytest.raises(SignInNeeded):
         await resume(settings, cloud, run.id, Fake(cloud, "slow"))
@@ -96,12 +105,8 @@ async def test_without_a_credential_a_run_is_not_gone_on_with(tmp_path: Path, cl
 
 async def test_a_run_of_a_subscription_that_is_not_set_is_gone_on_with(tmp_path: Path, cloud: Cloud) -> None:
     """It was read from the id of the source VM, which only the first command was given."""
-    settings, run = settings_in(tmp_path), run_of()
-    playing = asyncio.create_task(play(settings, cloud, Fake(cloud, "slow", do=forever), run=run))
-    await until(lambda: cloud.things)
-    playing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await playing
+    settings = settings_in(tmp_path)
+    run = await parked(settings, cloud)
     later = settings.model_copy(update={"subscription_id": None})
     assert (await resume(later, cloud, run.id, Fake(cloud, "slow"))).status == "completed"
 
