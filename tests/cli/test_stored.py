@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.cli.conftest import PLAN, Command, tell
+from vhdlift.cli.stored import warn_of_posts
 from vhdlift.engine.store import Outcome, Store
 from vhdlift.errors import Leftover
 from vhdlift.model import Run
+from vhdlift.settings import Settings
 
 LEFT = Leftover(
     "/subscriptions/s/snap", "It is locked (ScopeLocked)", "az snapshot delete --ids /subscriptions/s/snap"
@@ -200,6 +203,19 @@ def test_a_signal_ends_the_watching_only(
     assert process.returncode == 130
     assert "Traceback" not in err
     assert becomes in err
+
+
+def test_who_goes_on_without_the_webhook_of_a_run_is_warned(
+    settings: Settings, stored: Run, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Posts that wait for an address are not forgotten in silence; a run that never posted needs none."""
+    told = SecretStr("https://example.org/hooks")
+    warn_of_posts(settings, store, store.find(stored.id))
+    store.mark_delivery(stored.id, 1, "sent")
+    warn_of_posts(settings.model_copy(update={"webhook_url": told}), store, store.find(stored.id))
+    assert capsys.readouterr().err == ""
+    warn_of_posts(settings, store, store.find(stored.id))
+    assert "its posts wait until --webhook-url or VHDLIFT_WEBHOOK_URL is given" in capsys.readouterr().err
 
 
 def test_a_run_that_has_ended_cannot_be_cancelled(vhdlift: Command, stored: Run, store: Store) -> None:

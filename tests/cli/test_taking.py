@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import inspect
 import time
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Command
+from vhdlift.cli.cancel import cancel
+from vhdlift.cli.cleanup import cleanup
 from vhdlift.cli.provision import provision
+from vhdlift.cli.resume import resume
 from vhdlift.cli.taking import OPTIONS, help_of, takes_settings
+from vhdlift.cli.worker import worker
+from vhdlift.model import Spec
 from vhdlift.options import BY_NAME, SETTINGS, SettingInfo
 from vhdlift.settings import Settings
 
@@ -46,6 +52,16 @@ def test_secrets_have_no_option() -> None:
 def test_options_are_settings() -> None:
     """Each option sets a field of the settings."""
     assert {info.name for info in OPTIONS} <= set(Settings.model_fields)
+
+
+def test_what_a_run_does_not_remember_can_be_given_again() -> None:
+    """Each option of `provision` is kept with the run, or taken by all that may go on with it."""
+    becomes = {"port": "ports", "service": "services", "tag": "tags", "usb_gb": "target_size_gib"}
+    kept = {one.name for one in fields(Spec)}
+    lost = {info.name for info in OPTIONS if becomes.get(info.name, info.name) not in kept}
+    assert "webhook_url" in lost
+    for command in (resume, cancel, cleanup, worker):
+        assert lost <= set(inspect.signature(command).parameters)
 
 
 def test_only_what_was_given_is_handed_on() -> None:

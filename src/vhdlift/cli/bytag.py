@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from vhdlift.errors import Leftover
     from vhdlift.settings import Settings
 
-CLOUD = ("cloud", "arm_endpoint", "ca_bundle")
-"""The settings that say which Azure is meant; the rest of them are variables."""
-
 InGroup = Annotated[
     str, typer.Option("--resource-group", metavar="GROUP", help="Look in this resource group only.")
 ]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from vhdlift.cli.cleanup import undo
 from vhdlift.cli.ending import tell_undone
-from vhdlift.cli.stored import opened, showing
-from vhdlift.cli.taking import PLACES, AsJson, RunId, takes_settings
+from vhdlift.cli.stored import opened, showing, warn_of_posts
+from vhdlift.cli.taking import NOT_KEPT, AsJson, RunId, takes_settings
 from vhdlift.cli.watch import follow_stored
 from vhdlift.errors import UsageError
 from vhdlift.settings import load_settings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GOES_ON = "The run is being undone. `vhdlift watch {run}` follows it."
 
 
-@takes_settings(*PLACES)
+@takes_settings(*NOT_KEPT)
 def cancel(given: dict[str, Any], run: RunId, as_json: AsJson = False) -> int:
     """End a run and undo what it did: the source VM gets its power state back, all else is removed.
 
@@ -34,6 +34,7 @@ def cancel(given: dict[str, Any], run: RunId, as_json: AsJson = False) -> int:
         if not api.is_worked_on(settings, row):
             # Nobody has it any more, perhaps because it has completed since we looked.
             _going(store, run)
+            warn_of_posts(settings, store, row)
             return undo(settings, shown)
         api.request_cancel(settings, row.id)
         return follow_stored(settings, store, shown, tell_undone, goes_on=GOES_ON)

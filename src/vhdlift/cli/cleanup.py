@@ -10,11 +10,11 @@ import typer
 
 from vhdlift.cli import output
 from vhdlift.cli.asking import confirmed
-from vhdlift.cli.bytag import CLOUD, DryRun, InGroup, Wish, Yes, carry_out
+from vhdlift.cli.bytag import DryRun, InGroup, Wish, Yes, carry_out
 from vhdlift.cli.ending import tell_undone
 from vhdlift.cli.following import follow
-from vhdlift.cli.stored import opened, showing
-from vhdlift.cli.taking import PLACES, AsJson, takes_settings
+from vhdlift.cli.stored import opened, showing, warn_of_posts
+from vhdlift.cli.taking import NOT_KEPT, AsJson, takes_settings
 from vhdlift.errors import ExitCode, UsageError
 from vhdlift.settings import load_settings
 
@@ -35,7 +35,7 @@ _ByTag = Annotated[
 ]
 
 
-@takes_settings(*PLACES, *CLOUD)
+@takes_settings(*NOT_KEPT)
 def cleanup(
     given: dict[str, Any],
     run: _Stored = "",
@@ -77,6 +77,7 @@ def _stored(settings: Settings, run: str, *, yes: bool, as_json: bool) -> int:
     with opened(settings) as store:
         row = store.find(run)
         shown = showing(store, row, as_json, news_only=True)
+        warn_of_posts(settings, store, row)
     if not yes and sys.stdin.isatty() and not confirmed(question(row)):
         output.print_info("Nothing was touched.")
         return int(ExitCode.FAILED)

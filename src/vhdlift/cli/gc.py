@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vhdlift.cli.bytag import CLOUD, DryRun, InGroup, Wish, Yes, carry_out
-from vhdlift.cli.taking import AsJson, takes_settings
+from vhdlift.cli.bytag import DryRun, InGroup, Wish, Yes, carry_out
+from vhdlift.cli.taking import CLOUD, AsJson, takes_settings
 from vhdlift.settings import load_settings
 
 

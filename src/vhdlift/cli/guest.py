@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vhdlift.cli import output
-from vhdlift.cli.bytag import CLOUD
 from vhdlift.cli.ending import leftovers as leftover_lines
 from vhdlift.cli.stored import opened
-from vhdlift.cli.taking import PLACES, AsJson, RunId, takes_settings
+from vhdlift.cli.taking import CLOUD, PLACES, AsJson, RunId, takes_settings
 from vhdlift.errors import ExitCode
 from vhdlift.guest.commands import LOGS, RESUME
 from vhdlift.settings import load_settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vhdlift.cli import output
 from vhdlift.cli.view import Showing
 from vhdlift.engine.store import Store
 
@@ -51,6 +52,15 @@ def showing(store: Store, row: RunRow, as_json: bool, *, news_only: bool) -> Sho
     """
     after = len(store.events(row.id)) if news_only else 0
     return Showing(row.run, plan_of(store, row), as_json, after)
+
+
+def warn_of_posts(settings: Settings, store: Store, row: RunRow) -> None:
+    """Say so when this process is about to work on a run that has a webhook, and was not told its address."""
+    if settings.webhook_url is None and store.has_posted(row.id):
+        output.print_warn(
+            "No webhook is set, and this run has posted to one before: "
+            "its posts wait until --webhook-url or VHDLIFT_WEBHOOK_URL is given."
+        )
 
 
 def plan_of(store: Store, row: RunRow) -> Plan:

@@ -20,6 +20,10 @@ RunId = Annotated[
 
 OPTIONS = [info for info in SETTINGS if info.option is not None]
 PLACES = ["state_dir"]
+CLOUD = ["cloud", "arm_endpoint", "ca_bundle"]
+"""The settings that say which Azure is meant; the rest of them are variables."""
+NOT_KEPT = [*PLACES, *CLOUD, "webhook_url", "webhook_allow_private", "silence_minutes", "resolvers"]
+"""Settings that a run does not remember, so whoever works on it again has to give them again."""
 EPILOG = (
     "Each of these settings may also be a variable (VHDLIFT_VM_NAME for --vm-name), in the environment or in "
     "a file .env, or a key in vhdlift.toml (vm_name). An option wins over a variable, the environment over "

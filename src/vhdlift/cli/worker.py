@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.cli import output
-from vhdlift.cli.taking import PLACES, AsJson, takes_settings
+from vhdlift.cli.taking import NOT_KEPT, AsJson, takes_settings
 from vhdlift.errors import ExitCode
 from vhdlift.settings import load_settings
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vhdlift.model import Run
 
 
-@takes_settings(*PLACES)
+@takes_settings(*NOT_KEPT)
 def worker(given: dict[str, Any], as_json: AsJson = False) -> int:
     """Carry on the runs that nobody works on, and deliver posts that still wait, until Ctrl-C or SIGTERM.
 

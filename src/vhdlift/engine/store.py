@@ -290,6 +290,13 @@ class Store:
         return [_undelivered(row) for row in rows if row.delivery != "sent"]
 
     @patient
+    def has_posted(self, run_id: str) -> bool:
+        """Whether a post of any of the run's events has been tried."""
+        tried = (tables.events.c.run_id == run_id) & tables.events.c.delivery.is_not(None)
+        with self._engine.connect() as db:
+            return bool(db.execute(sa.select(sa.exists().where(tried))).scalar())
+
+    @patient
     def add_facts(self, run_id: str, step: str, facts: Mapping[str, Any]) -> None:
         """Keep what a step handed on; the last word counts."""
         t = tables.facts
