@@ -124,6 +124,15 @@ def test_a_state_directory_that_cannot_be_used_is_a_sentence(
     assert "VHDLIFT_STATE_DIR" in told.err
 
 
+def test_a_stream_that_was_closed_before_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+    """Started without stdout, a command does its work as with any other."""
+    closed = ["sh", "-c", 'exec "$0" -m vhdlift script >&-', sys.executable]
+    done = subprocess.run(
+        closed, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, "unexpected" in done.stderr) == (0, False)
+
+
 def test_a_reader_that_goes_away_is_no_error(environment: dict[str, str]) -> None:
     """Writing to a closed pipe is quiet, and the exit code is the command's own."""
     reader, writer = os.pipe()

@@ -49,6 +49,7 @@ def vhdlift(
 
 def main() -> None:
     """The entry point of the console script."""
+    _open_what_is_closed()
     give_back_what_is_freed()
     signal.signal(signal.SIGTERM, _like_interrupt)
     code = run(sys.argv[1:])
@@ -87,6 +88,13 @@ def _misused(error: typer.TyperException, args: Sequence[str]) -> int:
     return tell(
         UsageError([error.format_message()], f"`{command} --help` shows what it takes."), "--json" in args
     )
+
+
+def _open_what_is_closed() -> None:
+    """Who starts us without stdout or stderr (`>&-`) wants to hear nothing; no file may take their place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # as long as the process
 
 
 def _leave(code: int) -> None:
