@@ -164,6 +164,17 @@ async def test_a_run_that_died_of_a_fault_of_ours_is_left_alone(own: Settings, c
     assert cloud.log.count("undo a") == 1
 
 
+async def test_a_run_whose_own_process_cannot_be_started_does_not_begin(own: Settings) -> None:
+    """It needs a place for what it says."""
+    own.state_dir.mkdir()
+    (own.state_dir / "logs").write_text("in the way")
+    with pytest.raises(VhdliftError, match="No process could be started in the background: File exists"):
+        api.start_worker(own, run_of())
+    store = Store.open(own)
+    assert store.to_take_up() == []
+    store.close()
+
+
 async def test_no_command_works_on_a_run_of_another_subscription(own: Settings, cloud: Cloud) -> None:
     with pytest.raises(VhdliftError, match="another subscription") as caught:
         await play(own, cloud, Fake(cloud, "a"), run=run_of(subscription_id=ELSEWHERE))

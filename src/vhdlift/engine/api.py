@@ -15,6 +15,7 @@ from vhdlift.engine import locks as right_to_work
 from vhdlift.engine.engine import Engine, frozen
 from vhdlift.engine.service import serve
 from vhdlift.engine.store import RunRow, Store, now
+from vhdlift.errors import VhdliftError
 from vhdlift.model import Run, Spec
 
 if TYPE_CHECKING:
@@ -97,25 +98,34 @@ def is_worked_on(settings: Settings, row: RunRow) -> bool:
 
 
 def start_worker(settings: Settings, run: Run) -> None:
-    """Enter the run and leave it to a process that outlives this one; secrets go by its environment."""
+    """Enter the run and leave it to a process that outlives this one; secrets go by its environment.
+
+    Raises:
+        VhdliftError: the process cannot be started; no other takes the run up.
+    """
     from vhdlift.settings import child_environment  # noqa: PLC0415
     from vhdlift.steps import PROVISION  # noqa: PLC0415
 
-    folder = settings.state_dir / "logs"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / f"{run.id}.log").open("ab") as log:
-        # Not before there is a place for what it says: a run that is entered is taken up by any worker.
-        store = Store.open(settings)
-        store.add_run(run, frozen(PROVISION))
+    folder, store = settings.state_dir / "logs", Store.open(settings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (folder / f"{run.id}.log").open("ab") as log:
+            store.add_run(run, frozen(PROVISION))
+            subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", "vhdlift.engine.worker", run.id],
+                env={**os.environ, **child_environment(settings)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+    except OSError as problem:
+        # Else a worker would begin what the user is told has not begun.
+        store.park(run.id)
+        sentence = f"No process could be started in the background: {problem.strerror}."
+        raise VhdliftError(sentence, f"Nothing was made. Look at {folder}, and start again.") from None
+    finally:
         store.close()
-        subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "vhdlift.engine.worker", run.id],
-            env={**os.environ, **child_environment(settings)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
 
 
 async def _to_its_end(engine: Engine, run: Run, on_event: OnEvent) -> Outcome:
