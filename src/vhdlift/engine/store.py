@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from vhdlift.settings import Settings
 
 INSERT_TRIES = 50
-CREATE_TRIES = 5
 
 
 def now() -> str:
@@ -145,7 +144,7 @@ class Store:
         is_file = url.startswith("sqlite")
         with opening(settings.state_dir if is_file else "VHDLIFT_DATABASE_URL"):
             engine = connect(url)
-            _make_tables(engine)
+            tables.make(engine)
             if is_file:
                 os.chmod(url.removeprefix("sqlite:///"), 0o600)  # noqa: PTH101
         return cls(engine)
@@ -379,17 +378,6 @@ def _undelivered(row: Any) -> Undelivered:
     event = Event.from_json(row.event)
     reason = row.delivery_reason or "waits for those before it"
     return Undelivered(event.sequence, event.step, event.state, row.delivery or "waiting", reason)
-
-
-def _make_tables(engine: sa.Engine) -> None:
-    """Make the tables that are missing; two processes that do so at once get in each other's way."""
-    for left in reversed(range(CREATE_TRIES)):
-        try:
-            return tables.metadata.create_all(engine)
-        except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
-            if not left:
-                raise
-    return None
 
 
 def _run_row(row: Any) -> RunRow:

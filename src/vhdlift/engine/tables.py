@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
+
+_TRIES, _PAUSE_SECONDS = 20, 0.1
 
 metadata = sa.MetaData()
 
@@ -50,3 +54,26 @@ ledger = sa.Table(
     sa.Column("step", sa.String, nullable=False),
     sa.Column("noted_at", sa.String, nullable=False),
 )
+
+
+def make(engine: sa.Engine) -> None:
+    """Make the tables that are missing; processes that do so at once get in each other's way.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            return metadata.create_all(engine)
+        except sa.exc.DBAPIError as problem:
+            if not (left and _is_quicker(problem)):
+                raise
+            time.sleep(_PAUSE_SECONDS)
+    return None
+
+
+def _is_quicker(problem: sa.exc.DBAPIError) -> bool:
+    """Whether another process is making them; SQLite has no class of its own for that."""
+    if isinstance(problem, sa.exc.IntegrityError | sa.exc.ProgrammingError):
+        return True
+    return any(word in str(problem.orig) for word in ("already exists", "locked"))
