@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tests.engine.conftest import settings_in
 from tests.engine.doubles import Cloud, Fake, play, run_of
 from tests.engine.test_ending import forever, resume, until
+from tests.receiver import receiving
 from vhdlift.engine.database import DatabaseLost
 from vhdlift.engine.engine import Engine
 from vhdlift.errors import SignInNeeded, VhdliftError
@@ -24,10 +25,14 @@ from vhdlift.steps.base import Context
 
 
 class FullDisk:
-    """Refuses every write to a database while it is full."""
+    """Refuses writes to a database while it is full."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, says: str = "disk is full", refused: tuple[str, ...] = ("INSERT", "UPDATE", "DELETE")
+    ) -> None:
         self.full = False
+        self._says = says
+        self._refused = refused
 
     def make_room(self) -> None:
         self.full = False
@@ -40,8 +45,8 @@ class FullDisk:
         sa.event.remove(engine, "before_cursor_execute", self._refuse)
 
     def _refuse(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if self.full and statement.split(maxsplit=1)[0].upper() in {"INSERT", "UPDATE", "DELETE"}:
-            raise sa.exc.OperationalError(statement, None, sqlite3.OperationalError("disk is full"))
+        if self.full and statement.strip().upper().startswith(self._refused):
+            raise sa.exc.OperationalError(statement, None, sqlite3.OperationalError(self._says))
 
 
 async def test_a_disk_that_is_full_for_a_while_undoes_nothing(tmp_path: Path, cloud: Cloud) -> None:
@@ -90,6 +95,27 @@ async def test_a_run_that_lost_its_database_goes_on_when_it_is_back(tmp_path: Pa
 
     outcome = await play(settings_in(tmp_path), cloud, Fake(cloud, "a"), Fake(cloud, "b", "a", do=lose))
     assert (outcome.status, cloud.log) == ("completed", ["do a", "do b"])
+
+
+@pytest.mark.slow
+async def test_posts_that_lost_their_database_go_on_when_it_is_back(tmp_path: Path, cloud: Cloud) -> None:
+    """Of a run that is over too; the process that has it is not kept for ever."""
+    disk, run = FullDisk("attempt to write a readonly database", ("UPDATE VHDLIFT_EVENTS",)), run_of()
+    with receiving() as receiver:
+        settings = settings_in(tmp_path, VHDLIFT_WEBHOOK_URL=receiver.url)
+        opened = Engine.open(
+            settings, steps=(Fake(cloud, "a"),), open_clients=cloud.clients, inventory=cloud.inventory
+        )
+        async with opened as engine:
+            with disk.of(engine.store.engine):
+                disk.full = True
+                await engine.start(run)
+                await engine.follow(run.id, lambda _event: None)
+                disk.full = False
+                async with asyncio.timeout(60):
+                    while run.id in engine.jobs:  # noqa: ASYNC110 - the keeper lets go of it
+                        await asyncio.sleep(0.1)
+            assert engine.store.unposted(run.id) == []
 
 
 async def test_without_a_credential_a_run_is_not_gone_on_with(tmp_path: Path, cloud: Cloud) -> None:

@@ -223,6 +223,10 @@ class Engine:
         self._rt.allow(job.run.id)
         job.watched = self._go_on(job.run)
 
+    def post_again(self, run_id: str, left: Sequence[str]) -> None:
+        """Take up these posts of the run where they were left."""
+        self._deliver(self._rt.store.find(run_id), left)
+
     @asynccontextmanager
     async def _working(self) -> AsyncIterator[None]:
         """DBOS runs, and so do the looks at our rights and at what others ask for."""

@@ -15,7 +15,7 @@ from vhdlift.errors import VhdliftError
 from vhdlift.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from vhdlift.engine.engine import Engine, Job
     from vhdlift.engine.locks import Locks
@@ -29,6 +29,7 @@ BEAT_SECONDS = 1.0
 SHORTEST_SECONDS = 0.2
 STALL_SECONDS, SHORTEST_STALL_SECONDS = 60.0, 15.0
 """For how long a run that has begun may have nothing done for it: DBOS needs a moment to begin."""
+REVIVED_SECONDS = 600.0
 QUIET_SECONDS = 120.0
 RETAKE_SECONDS = 300.0
 _LOST_HINT = (
@@ -45,7 +46,7 @@ class Keeper:
         self._locks = locks
         self._looked = 0.0
         self._still_since: dict[str, float] = {}
-        self._revived: set[str] = set()
+        self._revived: dict[str, float] = {}
         # A thread that waits for the server would keep the process from ending.
         self._leaving = threading.Event()
 
@@ -94,45 +95,57 @@ class Keeper:
         watched = {one: job for job in going.values() for one in job.watched}
         for one in await asyncio.to_thread(workflow.dead, list(watched)) if watched else []:
             self._give_up(watched[one], await asyncio.to_thread(stopped_working, one))
-        await self._revive(going)
-        for run_id in ended:
-            if not self._rt.is_at_work(run_id) and not await asyncio.to_thread(self._has_posts, run_id):
+        stalled = self._stalled([*going, *ended])
+        for run_id in stalled:
+            if run_id in going:
+                await self._revive(going[run_id])
+        for run_id in [one for one in ended if not self._rt.is_at_work(one)]:
+            posts = await asyncio.to_thread(self._posts, run_id)
+            if not posts:
                 await asyncio.to_thread(self._engine.release, run_id)
+            elif run_id in stalled:
+                log.warning("posts_revived", run=run_id)
+                await asyncio.to_thread(self._engine.post_again, run_id, posts)
 
-    async def _revive(self, going: dict[str, Job]) -> None:
-        """Go on, once, with a run that nothing is done for although it has begun.
+    def _stalled(self, run_ids: Iterable[str]) -> list[str]:
+        """The runs for which nothing has been done here for a while; the while begins anew for them.
 
         A durable function that dies because the database refuses to be written to, as on a full disk,
         cannot write that down either, and would stay as it is for ever.
         """
-        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
-
         now = time.monotonic()
-        still = [one for one, job in going.items() if job.problem is None and not self._rt.is_at_work(one)]
+        still = [one for one in run_ids if not self._rt.is_at_work(one)]
         self._still_since = {one: self._still_since.get(one, now) for one in still}
         limit = max(SHORTEST_STALL_SECONDS, STALL_SECONDS * self._rt.settings.time_scale)
-        for run_id in [one for one, since in self._still_since.items() if now - since > limit]:
-            job = going[run_id]
-            if not await asyncio.to_thread(workflow.begun, job.watched):
-                continue
+        stalled = [one for one, since in self._still_since.items() if now - since > limit]
+        for run_id in stalled:
             del self._still_since[run_id]
-            if run_id in self._revived:
-                self._give_up(job, VhdliftError(f"The engine lost hold of run {run_id}.", _LOST_HINT))
-                continue
-            self._revived.add(run_id)
-            log.warning("revived", run=run_id)
-            try:
-                await asyncio.to_thread(self._engine.go_on, job)
-            except Exception as problem:  # noqa: BLE001 - its follower is told, and others are not touched
-                self._give_up(job, VhdliftError(redact(f"Run {run_id} cannot go on: {problem}"), _LOST_HINT))
+        return stalled
 
-    def _has_posts(self, run_id: str) -> bool:
-        """Whether posts are on their way, or are to begin, for a run that is over."""
+    async def _revive(self, job: Job) -> None:
+        """Go on with a run that has begun and that nothing is done for; not a second time soon after."""
+        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
+
+        run_id, now = job.run.id, time.monotonic()
+        if job.problem is not None or not await asyncio.to_thread(workflow.begun, job.watched):
+            return
+        if now - self._revived.get(run_id, -REVIVED_SECONDS) < REVIVED_SECONDS:
+            self._give_up(job, VhdliftError(f"The engine lost hold of run {run_id}.", _LOST_HINT))
+            return
+        self._revived[run_id] = now
+        log.warning("revived", run=run_id)
+        try:
+            await asyncio.to_thread(self._engine.go_on, job)
+        except Exception as problem:  # noqa: BLE001 - its follower is told, and others are not touched
+            self._give_up(job, VhdliftError(redact(f"Run {run_id} cannot go on: {problem}"), _LOST_HINT))
+
+    def _posts(self, run_id: str) -> list[str]:
+        """The durable functions that post, or are to begin to, for a run that is over."""
         from vhdlift.engine import workflow  # noqa: PLC0415
 
         if self._rt.settings_of(run_id).webhook_url is None:
-            return False
-        return any(workflow.is_delivery(one) for one in workflow.unfinished(run_id))
+            return []
+        return [one for one in workflow.unfinished(run_id) if workflow.is_delivery(one)]
 
     def _give_up(self, job: Job, problem: VhdliftError) -> None:
         """This process works on the run no more; its followers are told, and others may."""
