@@ -163,6 +163,19 @@ async def test_stop_is_seen_by_the_power_state(world: World) -> None:
     assert world.shelf.of("GET", "/operations/") == []
 
 
+async def test_stop_that_a_proxy_answered_is_asked_for_again(world: World) -> None:
+    """Success that Azure knows nothing of: the VM runs on."""
+    powers(world, "running", "running", "deallocated")
+    assert (await SourceStopped().do(world.context))["source_was_stopped"]
+    assert sent(world) == ["deallocate", "deallocate"]
+
+
+async def test_start_that_a_proxy_answered_is_asked_for_again(world: World) -> None:
+    powers(world, "deallocated", "deallocated", "running")
+    assert await SourceStopped().undo(world.with_facts(source_power_state="running")) == []
+    assert sent(world) == ["start", "start"]
+
+
 async def test_stop_that_did_not_stop_is_an_error(world: World) -> None:
     """A VM that runs again after its stop would give a snapshot of a running disk."""
     powers(world, "running")

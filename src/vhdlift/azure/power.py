@@ -203,7 +203,20 @@ def not_given_back(azure: Azure, group: str, name: str, reason: str) -> Leftover
 
 
 async def _changed(azure: Azure, group: str, name: str, begin: Callable[..., Any], wanted: Power) -> Power:
-    """Change the power state and return the one that is there then, as read, not as promised."""
+    """Change the power state and return the one that is there then, as read, not as promised.
+
+    A VM that still runs, or still rests, is asked once more: what said that all is done may have been a
+    proxy, in place of an Azure that has never heard of it.
+    """
+    now = await _asked_to_change(azure, group, name, begin, wanted)
+    if (now == "running") == (wanted == "running"):
+        return now
+    return await _asked_to_change(azure, group, name, begin, wanted)
+
+
+async def _asked_to_change(
+    azure: Azure, group: str, name: str, begin: Callable[..., Any], wanted: Power
+) -> Power:
     seen = await finished(
         begin,
         group,
