@@ -90,7 +90,7 @@ async def test_an_operation_takes_its_recorded_time_scaled(lab: Machines) -> Non
     began = time.monotonic()
     answer = await lab.arm.http.post(lab.arm.id("lab", f"{SOURCE}/deallocate"))
     await lab.arm.end(answer.headers["azure-asyncoperation"])
-    assert 23.7 * 0.02 <= time.monotonic() - began < 23.7 * 0.02 + 1
+    assert 23.7 * 0.02 <= time.monotonic() - began < 23.7
 
 
 async def test_a_machine_says_updating_while_it_works_and_refuses_a_second_write(lab: Machines) -> None:

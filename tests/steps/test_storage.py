@@ -255,6 +255,15 @@ async def test_aged_signatures_are_renewed_before_the_script_starts(
         assert made["sas_expires"] > facts["sas_expires"]
 
 
+async def test_the_end_that_is_told_is_not_after_that_of_a_signature(world: World, blobs: Accounts) -> None:
+    """However long Azure takes to open the snapshot and to answer for the account."""
+    context = await both_accounts(world, blobs)
+    facts = await SetupScriptUploaded().do(context)
+    head = await head_of_script(context, blobs)
+    signed = datetime.fromisoformat(parse_qs(head["AZURE_SAS_TOKEN"])["se"][0])
+    assert signed - timedelta(minutes=5) < datetime.fromisoformat(facts["sas_expires"]) <= signed
+
+
 async def test_undo_takes_the_script_away(world: World, blobs: Accounts) -> None:
     """The blob goes; an undo of nothing, before or after, is success."""
     assert await SetupScriptUploaded().undo(world.context) == []

@@ -47,7 +47,8 @@ class SetupScriptUploaded:
         """
         life = sas_life(int(c.facts["source_disk_bytes"]))
         passwords = await service_passwords(c.azure, c.names.group, c.names.export_account, c.run.id)
-        script = (await _script(c, life, passwords)).encode("utf-8")
+        ends = datetime.now(UTC) + life  # both are signed later, so neither ends before it
+        script = (await _script(c, life, ends, passwords)).encode("utf-8")
         url = await upload_blob_and_generate_sas(
             c.azure,
             c.names.group,
@@ -62,7 +63,7 @@ class SetupScriptUploaded:
         return {
             "script_blob": c.names.script_blob,
             "script_sha256": hashlib.sha256(script).hexdigest(),
-            "sas_expires": _stamp(datetime.now(UTC) + life),
+            "sas_expires": _stamp(ends),
             "passwords_mark": passwords.mark,
         }
 
@@ -80,7 +81,7 @@ class SetupScriptUploaded:
         return left
 
 
-async def _script(c: Context, life: timedelta, passwords: ServicePasswords) -> str:
+async def _script(c: Context, life: timedelta, ends: datetime, passwords: ServicePasswords) -> str:
     """The script with its values; the text is a secret.
 
     Without an address for the mail nobody would learn the passwords, so the VM gets none.
@@ -88,7 +89,7 @@ async def _script(c: Context, life: timedelta, passwords: ServicePasswords) -> s
     _, snapshot_url = await create_vm_snapshot_and_generate_sas(
         c.azure, c.run, None, ledger=c.ledger, seconds=int(life.total_seconds())
     )
-    container_url, token, expires = await create_vhd_export_container_and_sas(
+    container_url, token, _ = await create_vhd_export_container_and_sas(
         c.azure,
         c.names.group,
         c.names.export_account,
@@ -108,7 +109,7 @@ async def _script(c: Context, life: timedelta, passwords: ServicePasswords) -> s
             artefact_name=c.names.artefact,
             source_vm=spec.source_vm,
             target_size_bytes=str((spec.target_size_gib or 0) * GIB),
-            sas_expires=_stamp(expires),
+            sas_expires=_stamp(ends),
             hyper_v=spec.hyper_v,
             blob_type=spec.blob_type,
             services=spec.services,
