@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,17 @@ from tests.engine.conftest import settings_in
 from vhdlift.engine.store import Store
 
 NUMBER = 6
+
+
+def test_a_connection_in_use_when_the_database_is_closed_ends_with_its_use(tmp_path: Path) -> None:
+    """A thread may be on its way through a question then; no connection may stay."""
+    store = Store.open(settings_in(tmp_path))
+    session = store.engine.connect()
+    held: Any = session.connection.dbapi_connection
+    store.close()
+    session.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        held.execute("select 1")
 
 
 @pytest.mark.parametrize("_", range(5))

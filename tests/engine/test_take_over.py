@@ -22,6 +22,7 @@ from tests.engine.test_ending import until
 from tests.engine.test_resume import lines
 from tests.engine.victim import RUN
 from tests.postgres import Postgres
+from vhdlift.engine import locks
 from vhdlift.engine.advisory import key_of
 from vhdlift.engine.store import Store
 from vhdlift.errors import VhdliftError
@@ -130,3 +131,13 @@ async def test_who_lost_its_lock_to_another_process_stops_working(
             await playing
     assert not under_way
     assert cloud.log == []
+
+
+def test_who_asks_for_a_lock_after_the_end_gets_none_and_opens_no_session(shared: Settings) -> None:
+    """A look that is late by a moment would leave a session, and with it a lock, to a process that ends."""
+    with locks.opened(shared) as ours:
+        assert ours.take(RUN.id)
+    with pytest.raises(VhdliftError, match="does not answer"):
+        ours.take(RUN.id)
+    with locks.opened(shared) as others:
+        assert others.taken([RUN.id]) == set()

@@ -70,6 +70,7 @@ class ServerLocks:
         self._guard = threading.RLock()
         self._held: set[str] = set()
         self._lost = False
+        self._closed = False
         self._session: sa.Connection | None = None
         self._who: tuple[int, Any] | None = None
 
@@ -127,13 +128,12 @@ class ServerLocks:
         return True
 
     def close(self) -> None:
-        """End the session, and with it all its locks."""
-        session, self._session = self._session, None
-        self._held.clear()
-        if session is not None:
-            _cut(session)
-            with suppress(sa.exc.SQLAlchemyError):
-                session.close()
+        """End the session, and with it all its locks; for whoever still asks it, it is lost."""
+        self._closed = True
+        if self._session is not None:
+            _cut(self._session)
+        with self._guard:
+            self._drop()
         self._engine.dispose()
 
     @contextmanager
@@ -145,17 +145,23 @@ class ServerLocks:
                     self._session = self._open()
                 yield self._session
             except sa.exc.SQLAlchemyError as problem:
-                lost, self._session = self._session, None
                 self._lost = self._lost or bool(self._held)
-                self._held.clear()
-                if lost is not None:
-                    with suppress(sa.exc.SQLAlchemyError):
-                        lost.invalidate()
-                        lost.close()
+                self._drop()
                 said = f"The server of the run database does not answer: {type(problem).__name__}."
                 raise VhdliftError(said, "Check VHDLIFT_DATABASE_URL and the server.") from None
 
+    def _drop(self) -> None:
+        """End the session here, whatever the server says."""
+        lost, self._session = self._session, None
+        self._held.clear()
+        if lost is not None:
+            with suppress(sa.exc.SQLAlchemyError):
+                lost.invalidate()
+                lost.close()
+
     def _open(self) -> sa.Connection:
+        if self._closed:
+            raise sa.exc.InvalidRequestError("closed")
         session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         for name, value in _SESSION.items():
             session.execute(sa.text(_SET), {"name": name, "value": str(value)})

@@ -82,8 +82,10 @@ def request_cancel(settings: Settings, run_id: str) -> RunRow:
     """Ask the process that works on the run to stop and undo it; returns the run."""
     row = _find(settings, run_id)
     store = Store.open(settings)
-    store.request_cancel(row.id)
-    store.close()
+    try:
+        store.request_cancel(row.id)
+    finally:
+        store.close()
     return row
 
 

@@ -150,7 +150,8 @@ class Store:
         return cls(engine)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """End the connections; one that a thread still uses ends when the thread is done with it."""
+        sa.event.listen(self._engine, "checkin", lambda _connection, entry: entry.invalidate())
         self._engine.dispose()
 
     @property
