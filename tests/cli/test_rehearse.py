@@ -52,3 +52,15 @@ def test_ctrl_c_ends_a_rehearsal_and_its_stand_in(environment: dict[str, str], t
         file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if os.access(file, os.R_OK)
     ]
     assert not any(str(tmp_path).encode() in command or b"--dir\0alone\0" in command for command in commands)
+
+
+@pytest.mark.parametrize("words", [("--dir", "file/in/it"), ()])
+def test_a_folder_that_cannot_be_made_is_said(
+    words: tuple[str, ...], vhdlift: Command, tmp_path: Path
+) -> None:
+    """Before anything is started."""
+    for name in ("file", ".rehearsal"):
+        (tmp_path / name).write_text("not a folder")
+    told = vhdlift("rehearse", *words)
+    assert told.code == 2
+    assert "cannot be used: Not a directory" in told.err

@@ -81,11 +81,21 @@ def whereabouts(folder: Path, saved: str | None) -> list[str]:
 
 def _free_folder(asked: Path | None) -> Path:
     """An empty folder: the one that was asked for, or a new one named after the time."""
-    if asked is not None:
-        if asked.exists() and (not asked.is_dir() or any(asked.iterdir())):
-            raise UsageError([f"--dir is {str(asked)!r}: must be an empty folder, or none yet"])
-        asked.mkdir(parents=True, exist_ok=True)
-        return asked
+    try:
+        return _new_folder() if asked is None else _empty_folder(asked)
+    except OSError as problem:
+        said = f"the folder {str(asked or HOME)!r} cannot be used: {problem.strerror}"
+        raise UsageError([said], "Name one that can be made, or is empty, with --dir.") from None
+
+
+def _empty_folder(asked: Path) -> Path:
+    if asked.exists() and (not asked.is_dir() or any(asked.iterdir())):
+        raise UsageError([f"--dir is {str(asked)!r}: must be an empty folder, or none yet"])
+    asked.mkdir(parents=True, exist_ok=True)
+    return asked
+
+
+def _new_folder() -> Path:
     stem = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     number = 1
     while True:
