@@ -18,7 +18,7 @@ from tests.engine.test_ending import forever, resume, until
 from tests.receiver import receiving
 from vhdlift.engine.database import DatabaseLost
 from vhdlift.engine.engine import Engine
-from vhdlift.errors import SignInNeeded, VhdliftError
+from vhdlift.errors import SignInNeeded
 from vhdlift.model import Run
 from vhdlift.settings import Settings
 from vhdlift.steps.base import Context
@@ -135,28 +135,3 @@ async def test_a_run_of_a_subscription_that_is_not_set_is_gone_on_with(tmp_path:
     run = await parked(settings, cloud)
     later = settings.model_copy(update={"subscription_id": None})
     assert (await resume(later, cloud, run.id, Fake(cloud, "slow"))).status == "completed"
-
-
-async def test_a_run_that_a_fault_of_ours_has_ended_says_so_when_it_is_resumed(
-    tmp_path: Path, cloud: Cloud
-) -> None:
-    """And what there is to do: nothing of it would go on."""
-    settings, run = settings_in(tmp_path), run_of()
-    with pytest.raises(VhdliftError, match="stopped working on run"):
-        # No step of this name is known when it is to be carried out.
-        await play(settings, cloud, Nameless(cloud, "a"), run=run)
-    with pytest.raises(VhdliftError, match="stopped working on run") as told:
-        await resume(settings, cloud, run.id, Fake(cloud, "a"))
-    assert "vhdlift cleanup" in told.value.hint
-
-
-class Nameless(Fake):
-    """A step whose title cannot be told, so that the engine itself stumbles."""
-
-    @property
-    def title(self) -> str:
-        raise RuntimeError("no title")
-
-    @title.setter
-    def title(self, _title: str) -> None:
-        return

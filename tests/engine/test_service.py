@@ -13,8 +13,8 @@ import pytest
 from tests.engine.conftest import settings_in
 from tests.engine.doubles import Cloud, Fake, play, run_of
 from tests.engine.test_bad_moments import entered
+from tests.engine.test_dead_runs import Nameless
 from tests.engine.test_ending import forever, until
-from tests.engine.test_lost_hold import Nameless
 from vhdlift.engine import api
 from vhdlift.engine.engine import Engine
 from vhdlift.engine.store import Store

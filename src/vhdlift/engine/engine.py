@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from vhdlift.engine import closing, perform, runtime
+from vhdlift.engine import dead_runs, runtime
 from vhdlift.engine import locks as right_to_work
 from vhdlift.engine.database import database_url
 from vhdlift.engine.keeping import Keeper
@@ -24,7 +24,7 @@ from vhdlift.engine.threads import to_the_end, within
 from vhdlift.errors import AzureRefused, VhdliftError
 from vhdlift.logs import logging_to
 from vhdlift.memory import give_back_now
-from vhdlift.redaction import let_go, owned_by, redact, register
+from vhdlift.redaction import let_go, owned_by, register
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -200,15 +200,23 @@ class Engine:
         """
         await asyncio.to_thread(right_to_work.take, self._locks, row.id)
         try:
-            plan = await asyncio.to_thread(self._rt.store.plan, row.id)
-            first = [one["name"] for one in plan if closing.comes_first(one["name"])]
-            with owned_by(row.id):
-                data = row.run.to_json()
-                ends = [await perform.undo(data, name, "provisioning", tell=False) for name in first]
-            return [left for end in ends for left in end]
+            return await dead_runs.give_source_back(self._rt, row.run)
         finally:
             self._locks.give_back(row.id)
             let_go(row.id)
+
+    async def drain(self, run_id: str) -> None:
+        """Give the last posts a moment; a receiver that is down must not keep a pipeline waiting."""
+        settings = self._rt.settings_of(run_id)
+        if settings.webhook_url is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(2.0, DRAIN_SECONDS * settings.time_scale)):
+                while True:
+                    count = self._rt.wakes.count(run_id)
+                    if not await asyncio.to_thread(self._rt.store.unposted, run_id):
+                        break
+                    await self._rt.wakes.wait(run_id, count, LOOK_SECONDS)
 
     def release(self, run_id: str) -> None:
         """Let others work on the run; what is under way here is left where it stands."""
@@ -295,7 +303,7 @@ class Engine:
         if row.ended_at is not None:
             work = []
         elif workflow.is_broken(run.id):
-            raise stopped_working(run.id)
+            raise dead_runs.stopped_working(run.id)
         elif not work and workflow.status_of(run.id) in ("SUCCESS", "CANCELLED"):
             # Whoever wanted to clean up was killed before that began.
             return self._clean_up(row)
@@ -341,34 +349,15 @@ class Engine:
             workflow.start(self._executor, name, workflow.deliver_events, row.run.to_json(), 0)
 
     async def _drained(self, run_id: str, outcome: Outcome) -> Outcome:
-        """Give the last posts a moment; a receiver that is down must not keep a pipeline waiting."""
-        settings, store = self._rt.settings_of(run_id), self._rt.store
-        if settings.webhook_url is None:
+        if self._rt.settings_of(run_id).webhook_url is None:
             return outcome
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(2.0, DRAIN_SECONDS * settings.time_scale)):
-                while True:
-                    count = self._rt.wakes.count(run_id)
-                    if not await asyncio.to_thread(store.unposted, run_id):
-                        break
-                    await self._rt.wakes.wait(run_id, count, LOOK_SECONDS)
-        return replace(outcome, undelivered=len(await asyncio.to_thread(store.undelivered, run_id)))
+        await self.drain(run_id)
+        return replace(outcome, undelivered=len(await asyncio.to_thread(self._rt.store.undelivered, run_id)))
 
 
 def speaks_to(settings: Settings, run: Run) -> bool:
     """Whether the settings name the subscription that the run is of."""
     return (settings.subscription_id or "").lower() == run.spec.subscription_id.lower()
-
-
-def stopped_working(workflow_id: str) -> VhdliftError:
-    """What to say of a run whose durable function is dead."""
-    from vhdlift.engine import workflow  # noqa: PLC0415
-
-    run_id = workflow_id.partition(":")[0]
-    return VhdliftError(
-        f"The engine stopped working on run {run_id}: {redact(workflow.error_of(workflow_id))}",
-        f"Nothing was undone. `vhdlift cleanup {run_id}` does that, and starts the source VM.",
-    )
 
 
 def frozen(steps: tuple[Step, ...]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from vhdlift.engine.dead_runs import look_after, stopped_working
 from vhdlift.errors import VhdliftError
 from vhdlift.redaction import redact
 
@@ -47,6 +48,7 @@ class Keeper:
         self._looked = 0.0
         self._still_since: dict[str, float] = {}
         self._revived: dict[str, float] = {}
+        self._dead: dict[str, asyncio.Task[None]] = {}
         # A thread that waits for the server would keep the process from ending.
         self._leaving = threading.Event()
 
@@ -58,6 +60,7 @@ class Keeper:
             yield
         finally:
             self._leaving.set()
+            looks += self._dead.values()
             for look in looks:
                 look.cancel()
             await asyncio.wait(looks)
@@ -90,11 +93,14 @@ class Keeper:
     async def _look_closer(self, going: dict[str, Job], ended: list[str]) -> None:
         """Which runs are dead, and which are over and delivered."""
         from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
-        from vhdlift.engine.engine import stopped_working  # noqa: PLC0415 - it imports us
 
-        watched = {one: job for job in going.values() for one in job.watched}
+        watched = {one: job for job in going.values() if job.problem is None for one in job.watched}
         for one in await asyncio.to_thread(workflow.dead, list(watched)) if watched else []:
-            self._give_up(watched[one], await asyncio.to_thread(stopped_working, one))
+            problem = await asyncio.to_thread(stopped_working, one)
+            if await asyncio.to_thread(workflow.has_failed, one):
+                self._look_after(watched[one], problem)
+            else:  # another process has taken it over, to clean up
+                self._give_up(watched[one], problem)
         stalled = self._stalled([*going, *ended])
         for run_id in stalled:
             if run_id in going:
@@ -106,6 +112,18 @@ class Keeper:
             elif run_id in stalled:
                 log.warning("posts_revived", run=run_id)
                 await asyncio.to_thread(self._engine.post_again, run_id, posts)
+
+    def _look_after(self, job: Job, problem: VhdliftError) -> None:
+        """See to a run that has died here, once, while the looks go on."""
+        if job.run.id not in self._dead:
+            self._dead[job.run.id] = asyncio.ensure_future(self._to_its_end(job, problem))
+
+    async def _to_its_end(self, job: Job, problem: VhdliftError) -> None:
+        try:
+            await look_after(self._rt, job.run, problem)
+            await self._engine.drain(job.run.id)
+        finally:
+            self._give_up(job, problem)
 
     def _stalled(self, run_ids: Iterable[str]) -> list[str]:
         """The runs for which nothing has been done here for a while; the while begins anew for them.

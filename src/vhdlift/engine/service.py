@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from vhdlift.engine.dead_runs import has_news, note_looked_after
 from vhdlift.engine.engine import Engine, speaks_to
 from vhdlift.errors import VhdliftError
 
@@ -28,7 +29,6 @@ GRACE_SECONDS = 15.0
 """How long a run must be without a process: one needs less to begin, or to notice that it lost its lock."""
 SHORTEST_GRACE_SECONDS = 5.0
 LOOK_SECONDS = 1.0
-_LOOKED_AFTER = "source_looked_after_at_event"
 AGAIN_SECONDS = 120.0
 """Between two tries to give back the source VM of a run that waits for its user."""
 
@@ -127,7 +127,8 @@ class Service:
             return
         try:
             if not await asyncio.to_thread(self._can_carry, row):
-                if row.id not in self._looking_after and await asyncio.to_thread(self._has_news, row.id):
+                news = await asyncio.to_thread(has_news, self._engine.store, row.id)
+                if news and row.id not in self._looking_after:
                     self._looking_after.add(row.id)
                     beside.create_task(self._leave_alone(row))
                 return
@@ -170,21 +171,10 @@ class Service:
                 return []
             left = await self._engine.give_source_back(row)
             if not left:
-                await asyncio.to_thread(self._note_looked_after, row.id)
+                await asyncio.to_thread(note_looked_after, self._engine.store, row.id)
             return [one["reason"] for one in left]
         except VhdliftError as problem:
             return [problem.sentence]
         except Exception:  # it must not end the looking for other runs
             log.exception("source_not_looked_after", run=row.id)
             return ["the log has the reason"]
-
-    def _note_looked_after(self, run_id: str) -> None:
-        """For all workers and all time: once given back, what the VM is is its owner's will."""
-        events = self._engine.store.events(run_id)
-        seen = events[-1].sequence if events else 0
-        self._engine.store.add_facts(run_id, _LOOKED_AFTER, {_LOOKED_AFTER: seen})
-
-    def _has_news(self, run_id: str) -> bool:
-        """Whether something has happened to the run since its source VM was looked after, if it was."""
-        seen = self._engine.store.facts_of(run_id, _LOOKED_AFTER).get(_LOOKED_AFTER)
-        return seen is None or bool(self._engine.store.events(run_id, seen))

@@ -273,7 +273,12 @@ def is_ending(run_id: str) -> bool:
 def is_broken(run_id: str) -> bool:
     """Whether a run goes no further: its durable function has died of a fault of ours."""
     work = [one for one in unfinished(run_id) if not is_delivery(one)]
-    return not work and status_of(run_id) in BROKEN
+    return not work and has_failed(run_id)
+
+
+def has_failed(workflow_id: str) -> bool:
+    """Whether a durable function has died of a fault of ours."""
+    return status_of(workflow_id) in BROKEN
 
 
 def abandon(run_id: str) -> None:
