@@ -43,7 +43,7 @@ async def test_the_source_vm_of_a_dead_run_is_given_back_and_nothing_else_undone
     tmp_path: Path, cloud: Cloud
 ) -> None:
     """Nobody may be there who would clean up before the morning."""
-    plan = Fake(cloud, "source", first=True), Fake(cloud, "vm"), Nameless(cloud, "a", "source", "vm")
+    plan = Fake(cloud, "source", first=True), Fake(cloud, "vm", "source"), Nameless(cloud, "a", "vm")
     with pytest.raises(VhdliftError, match="stopped working on run"):
         await play(settings_in(tmp_path), cloud, *plan)
     assert cloud.log == ["do source", "do vm", "undo source"]

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import structlog
-
 from vhdlift.engine import closing, perform
 from vhdlift.errors import VhdliftError
 from vhdlift.model import Event
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from vhdlift.engine.runtime import Runtime
     from vhdlift.engine.store import Store
     from vhdlift.model import Run
-
-log = structlog.get_logger("vhdlift.engine")
 
 _LOOKED_AFTER = "source_looked_after_at_event"
 
@@ -39,13 +35,10 @@ def stopped_working(workflow_id: str) -> VhdliftError:
 
 async def look_after(rt: Runtime, run: Run, problem: VhdliftError) -> None:
     """Give the source VM of a dead run back, and tell by an event what the run died of."""
-    try:
-        left = await give_source_back(rt, run)
-        await _tell(rt, run, problem, left)
-        if not left:
-            await asyncio.to_thread(note_looked_after, rt.store, run.id)
-    except Exception:  # whatever it is, the followers of the run must learn that it is dead
-        log.exception("dead_run_not_looked_after", run=run.id)
+    left = await give_source_back(rt, run)
+    await _tell(rt, run, problem, left)
+    if not left:
+        await asyncio.to_thread(note_looked_after, rt.store, run.id)
 
 
 async def give_source_back(rt: Runtime, run: Run) -> list[dict[str, str]]:

@@ -122,6 +122,8 @@ class Keeper:
         try:
             await look_after(self._rt, job.run, problem)
             await self._engine.drain(job.run.id)
+        except Exception:  # whatever it is, the followers of the run must learn that it is dead
+            log.exception("dead_run_not_looked_after", run=job.run.id)
         finally:
             self._give_up(job, problem)
 
