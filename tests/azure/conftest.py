@@ -118,6 +118,10 @@ def group_path() -> str:
 def _response(answer: Answer) -> web.Response:
     if answer.body is None:
         return web.Response(status=answer.status, headers=answer.headers)
+    if isinstance(answer.body, str):  # a page of something in between
+        return web.Response(
+            text=answer.body, content_type="text/html", status=answer.status, headers=answer.headers
+        )
     return web.json_response(answer.body, status=answer.status, headers=answer.headers)
 
 

@@ -254,6 +254,14 @@ async def test_absent_is_none_and_nothing_else_is(arm: Arm, azure: Azure) -> Non
         await found(get, "rg", "vm1", what="reading vm1", scale=SCALE)
 
 
+async def test_absent_said_by_a_web_page_is_asked_again(arm: Arm, azure: Azure) -> None:
+    """A proxy knows nothing of what there is: what was only hidden by it would be left, and told as gone."""
+    arm.on(f"GET {vm_path()}", Answer(404, "<html>Not found</html>"), Answer(body={"name": "vm1"}))
+    get = azure.compute.virtual_machines.get
+    there = await found(get, "rg", "vm1", what="reading vm1", scale=SCALE)
+    assert there is not None
+
+
 async def test_refused_token_asks_to_sign_in(arm: Arm, azure: Azure) -> None:
     """401 of ARM means that the credential is no good."""
     arm.on(f"GET {vm_path()}", Answer(401, arm_error("InvalidAuthenticationToken", "The token is invalid.")))

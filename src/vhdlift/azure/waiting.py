@@ -110,6 +110,8 @@ async def found(
 ) -> T | None:
     """What a GET finds, or None when Azure says 404; any other answer is an error, never a guess.
 
+    A 404 in the shape of a web page is not Azure's.
+
     Raises:
         AzureRefused, NotAllowed, SignInNeeded, TookTooLong: as in `finished`.
     """
@@ -117,7 +119,9 @@ async def found(
     async def once(_state: _State) -> T | None:
         try:
             return _sound(await get(*args, **kwargs))
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            if _is_web_page(error):
+                raise DecodeError("404 Not Found, said by a web page") from error
             return None
 
     return await _patiently(once, what, KINDS[kind], scale)
@@ -256,6 +260,12 @@ def _sound(answer: T) -> T:
         if value is not None and not right(value):
             raise DecodeError(f"its {name} is of the wrong kind")
     return answer
+
+
+def _is_web_page(error: HttpResponseError) -> bool:
+    """Whether something between here and Azure answered, which knows nothing of what there is."""
+    headers = {str(k).lower(): str(v) for k, v in getattr(error.response, "headers", {}).items()}
+    return "html" in headers.get("content-type", "").lower()
 
 
 async def _unbroken(request: Awaitable[T]) -> T:
