@@ -116,12 +116,14 @@ def test_nothing_temporary_is_left(done: tuple[LocalCloud, Tool, Said]) -> None:
     assert not [row for row in done[0].left() if row["type"].lower() == "microsoft.compute/snapshots"]
 
 
-def test_everything_made_carries_the_tag_of_the_run(done: tuple[LocalCloud, Tool, Said]) -> None:
+def test_everything_made_carries_the_tags_of_the_run(done: tuple[LocalCloud, Tool, Said]) -> None:
     cloud, _, said = done
     run_id = said.result["run_id"]
     made = [row for row in cloud.left() if "/resourcegroups/lab1-rg" in row["id"].lower()]
     taggable = [row for row in made if not TAGLESS.search(row["id"])]
     assert [row["id"] for row in taggable if row["tags"].get("vhdlift-run") != run_id] == []
+    wanted = {"vhdlift-run", "vhdlift-expires", "vhdlift-version"}
+    assert [row["id"] for row in taggable if wanted - set(row["tags"])] == []
 
 
 def test_the_artefact_is_a_fixed_vhd_smaller_than_its_source(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
 
 from tests.azure.conftest import SUBSCRIPTION, Answer, arm_error
 from tests.steps.conftest import World
+from vhdlift.azure.power import not_given_back
 from vhdlift.errors import AzureRefused, TookTooLong, VhdliftError
 from vhdlift.steps.source_inspected import SourceInspected
 from vhdlift.steps.source_restarted import SourceRestarted
@@ -307,3 +309,9 @@ async def test_vm_that_runs_after_a_failed_stop_is_started_to_be_as_it_was(world
     world.shelf.on(f"GET {VM}", vm("running", provisioning="Failed"), vm("running"))
     assert await SourceStopped().undo(world.with_facts(source_power_state="running")) == []
     assert sent(world) == ["start"]
+
+
+def test_the_command_that_starts_the_source_vm_is_one_for_a_shell(world: World) -> None:
+    """Azure takes brackets in the name of a resource group."""
+    left = not_given_back(world.context.azure, "office(uk)", "old1", "it is locked")
+    assert shlex.split(left.command) == ["az", "vm", "start", "--ids", left.resource_id]

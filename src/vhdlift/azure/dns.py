@@ -17,7 +17,7 @@ from vhdlift.azure.failures import incomplete
 from vhdlift.azure.ownership import tagged
 from vhdlift.azure.waiting import asked, found, listed
 from vhdlift.errors import AzureRefused, VhdliftError
-from vhdlift.model import EXPIRES_TAG, RUN_TAG
+from vhdlift.model import EXPIRES_TAG, RUN_TAG, VERSION_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +137,12 @@ async def put_address(azure: Azure, place: RecordPlace, address: str, run: Run) 
         body = RecordSet(
             ttl=TTL_SECONDS,
             a_records=[ARecord(ipv4_address=address)],
-            metadata={**_metadata(there, run.id), EXPIRES_TAG: run.expires, _ADDRESS: address},
+            metadata={
+                **_metadata(there, run.id),
+                EXPIRES_TAG: run.expires,
+                VERSION_TAG: run.version,
+                _ADDRESS: address,
+            },
         )
         guard = {"if_match": there.etag} if there is not None else {"if_none_match": "*"}
         what = f"writing {place.what}"

@@ -12,8 +12,9 @@ import re
 import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
+from shlex import quote
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from azure.core.exceptions import (
     AzureError,
@@ -200,7 +201,7 @@ def _missing_right(sentence: str) -> str:
 
 def _lock(error: HttpResponseError) -> str:
     group = _GROUP.search(str(getattr(getattr(error.response, "request", None), "url", "")))
-    where = f" --resource-group {group['group']}" if group else ""
+    where = f" --resource-group {quote(unquote(group['group']))}" if group else ""
     return f"A management lock forbids it: see `az lock list{where}`, remove it, and try again."
 
 

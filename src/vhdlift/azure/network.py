@@ -110,7 +110,7 @@ def _rule(run: Run, name: str, port: int, priority: int) -> models.SecurityRule:
     sources = ["*"] if "*" in run.spec.allow_from else list(run.spec.allow_from)
     source = {"sourceAddressPrefixes": sources} if len(sources) > 1 else {"sourceAddressPrefix": sources[0]}
     properties = {
-        "description": f"Made by vhdlift, goes with its run. {RUN_TAG}={run.id} {EXPIRES_TAG}={run.expires}",
+        "description": f"By vhdlift {run.version}. {RUN_TAG}={run.id} {EXPIRES_TAG}={run.expires}",
         "protocol": "Udp" if port in _UDP else "Tcp",
         "sourcePortRange": "*",
         "destinationPortRange": str(port),

@@ -15,6 +15,7 @@ A step describes a resource once, as a `Resource`, and uses it for both directio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure.failures import incomplete
@@ -59,7 +60,7 @@ class Resource:
 
     def leftover(self, reason: str) -> Leftover:
         """This resource as something that could not be removed."""
-        return Leftover(self.id, reason, self.command or f"az resource delete --ids {self.id}")
+        return Leftover(self.id, reason, self.command or f"az resource delete --ids {quote(self.id)}")
 
 
 def is_ours(tags: Mapping[str, str] | None, run_id: str) -> bool:

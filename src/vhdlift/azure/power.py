@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from http import HTTPStatus
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from vhdlift.azure.ownership import arm_id
@@ -199,7 +200,7 @@ async def give_back(azure: Azure, group: str, name: str, wanted: Power) -> list[
 def not_given_back(azure: Azure, group: str, name: str, reason: str) -> Leftover:
     """The source VM as a leftover, with the command that starts it."""
     resource_id = arm_id(azure, group, f"Microsoft.Compute/virtualMachines/{name}")
-    return Leftover(resource_id, reason, f"az vm start --ids {resource_id}")
+    return Leftover(resource_id, reason, f"az vm start --ids {quote(resource_id)}")
 
 
 async def _changed(azure: Azure, group: str, name: str, begin: Callable[..., Any], wanted: Power) -> Power:

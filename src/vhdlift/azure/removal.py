@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from vhdlift.azure import machine
@@ -114,7 +115,7 @@ async def doubt_about_source(azure: Azure, belongings: Belongings) -> str:
         return f"The source VM {source.name} could not be looked at: {error}"
     if now in {None, "running"}:
         return ""
-    start = f"az vm start --resource-group {source.group} --name {source.name}"
+    start = f"az vm start --resource-group {quote(source.group)} --name {quote(source.name)}"
     return (
         f"The source VM {source.name} is {now}, and no tag tells whether it ran before; `{start}` starts it."
     )
@@ -199,7 +200,7 @@ async def _overlooked(
     # A list lags behind deletions, so what it names is asked for by itself.
     late = [one for one in there if one.lower() not in known]
     return [
-        Leftover(one, "It is still there.", f"az resource delete --ids {one}")
+        Leftover(one, "It is still there.", f"az resource delete --ids {quote(one)}")
         for one in late
         if one in asked or await exists(azure, one)
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.azure import dns, machine
@@ -31,7 +32,7 @@ def group_of(azure: Azure, name: str) -> Resource:
         get=partial(groups.get, name),
         begin_delete=partial(groups.begin_delete, name),
         kind="group_delete",
-        command=f"az group delete --name {name} --yes",
+        command=f"az group delete --name {quote(name)} --yes",
     )
 
 
@@ -84,7 +85,7 @@ async def remove_zone(azure: Azure, group: str, name: str, run_id: str) -> list[
         id=arm_id(azure, group, f"Microsoft.Network/dnsZones/{name}"),
         what=f"the DNS zone {name}",
         get=partial(zones.get, group, name),
-        command=f"az network dns zone delete --resource-group {group} --name {name}",
+        command=f"az network dns zone delete --resource-group {quote(group)} --name {quote(name)}",
     )
     try:
         there = await found(resource.get, what=f"reading {resource.what}", scale=azure.scale)
@@ -105,8 +106,8 @@ async def take_back_record(azure: Azure, place: dns.RecordPlace, run_id: str) ->
         await dns.take_back(azure, place, run_id)
     except VhdliftError as error:
         command = (
-            f"az network dns record-set a delete --resource-group {place.group} "
-            f"--zone-name {place.zone} --name {place.name}"
+            f"az network dns record-set a delete --resource-group {quote(place.group)} "
+            f"--zone-name {quote(place.zone)} --name {quote(place.name)}"
         )
         return [Leftover(record_id(azure, place), str(error), command)]
     return []

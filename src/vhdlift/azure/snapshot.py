@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -40,12 +41,13 @@ def snapshot_at(azure: Azure, group: str, name: str) -> Resource:
     """The snapshot of that name as a resource of a run."""
     snapshots = azure.compute.snapshots
     resource_id = arm_id(azure, group, f"Microsoft.Compute/snapshots/{name}")
+    quoted = quote(resource_id)
     return Resource(
         id=resource_id,
         what=f"the snapshot {name}",
         get=partial(snapshots.get, group, name),
         begin_delete=partial(snapshots.begin_delete, group, name),
-        command=f"az snapshot revoke-access --ids {resource_id} && az snapshot delete --ids {resource_id}",
+        command=f"az snapshot revoke-access --ids {quoted} && az snapshot delete --ids {quoted}",
     )
 
 

@@ -6,6 +6,7 @@ are fetched where they are used and never leave this module but inside a client 
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -73,7 +74,7 @@ def account_of(azure: Azure, group: str, name: str) -> Resource:
         what=f"the storage account {name}",
         get=partial(accounts.get_properties, group, name),
         delete=partial(accounts.delete, group, name),
-        command=f"az storage account delete --ids {resource_id} --yes",
+        command=f"az storage account delete --ids {shlex.quote(resource_id)} --yes",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from vhdlift.cli.ending import tell_end
@@ -63,6 +64,8 @@ class SourceVm:
         """The same error, which also says how the VM is started, if it may be off."""
         if not (self._ran and self._stopped) or spec.source_stop == "none":
             return stopped
-        start = f"az vm start --resource-group {spec.source_resource_group} --name {spec.source_vm}"
+        start = (
+            f"az vm start --resource-group {quote(spec.source_resource_group)} --name {quote(spec.source_vm)}"
+        )
         sentence = f"{stopped.sentence} The source VM {spec.source_vm} may be off: `{start}` starts it."
         return Interrupted(sentence, stopped.hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from vhdlift.azure.waiting import found
@@ -37,7 +38,9 @@ class PublicIpVerified:
                 return {"address": address}
             await asyncio.sleep(_PAUSE_SECONDS * c.azure.scale)
         sentence = f"{interface(c).what} has no public IP address, or not the one of this run"
-        raise TookTooLong(sentence, f"`az network nic show --ids {interface(c).id}` shows what it has.")
+        raise TookTooLong(
+            sentence, f"`az network nic show --ids {quote(interface(c).id)}` shows what it has."
+        )
 
     async def undo(self, c: Context) -> Sequence[Leftover]:  # noqa: ARG002
         """Nothing: it only looked."""
