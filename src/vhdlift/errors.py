@@ -93,6 +93,12 @@ class UsageError(VhdliftError):
         self.problems = problems
 
 
+class EngineStopped(VhdliftError):
+    """A fault of ours has ended a run, and what it made is there."""
+
+    exit_code = ExitCode.LEFTOVERS
+
+
 class SignInNeeded(VhdliftError):
     """No credential works."""
 

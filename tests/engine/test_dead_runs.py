@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from tests.engine.conftest import settings_in
 from tests.engine.doubles import Cloud, Fake, play, run_of
 from tests.engine.test_ending import resume
 from tests.receiver import receiving
-from vhdlift.errors import Leftover, VhdliftError
+from vhdlift.engine.engine import Engine
+from vhdlift.engine.store import Store
+from vhdlift.errors import ExitCode, Leftover, VhdliftError
+from vhdlift.model import Event
 from vhdlift.steps.base import Context
 
 
@@ -69,3 +73,67 @@ async def test_the_receiver_learns_that_a_run_is_dead_and_what_is_left_to_do(
     assert "vhdlift cleanup" in last["details"]["hint"]
     assert [left["resource_id"] for left in last["details"]["leftovers"]] == ["/source"]
     assert "final" not in last["details"]
+
+
+async def test_a_death_is_told_in_the_name_of_the_step_that_was_under_way(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    """Not as the failure of one that is done."""
+    events: list[Event] = []
+    with pytest.raises(VhdliftError, match="stopped working on run"):
+        await play(settings_in(tmp_path), cloud, Fake(cloud, "a"), Nameless(cloud, "b", "a"), events=events)
+    (failed,) = [event for event in events if event.state == "failed"]
+    assert failed.step == "completed"
+
+
+async def test_it_is_not_said_that_the_source_vm_is_back_when_it_is_not(tmp_path: Path, cloud: Cloud) -> None:
+    async def refuse(_c: Context) -> list[Leftover]:
+        return [Leftover("/source", "It is locked.", "az vm start")]
+
+    settings, run, nameless = settings_in(tmp_path), run_of(), Nameless(cloud, "a", "source")
+    with pytest.raises(VhdliftError) as told:
+        await play(settings, cloud, Fake(cloud, "source", first=True, undo=refuse), nameless, run=run)
+    assert "The source VM may be off." in told.value.hint
+    assert told.value.exit_code == ExitCode.LEFTOVERS
+    with pytest.raises(VhdliftError) as told:
+        await resume(settings, cloud, run.id, Fake(cloud, "source", first=True), nameless)
+    assert "Nothing but the source VM was given back." in told.value.hint
+
+
+async def test_the_post_of_a_death_is_delivered_by_whoever_resumes(tmp_path: Path, cloud: Cloud) -> None:
+    """Its receiver was away just then."""
+    run = run_of()
+    with receiving() as receiver:
+        receiver.statuses = [503]
+        settings = settings_in(tmp_path, VHDLIFT_WEBHOOK_URL=receiver.url)
+        with pytest.raises(VhdliftError, match="stopped working on run"):
+            await play(settings, cloud, Nameless(cloud, "a"), run=run)
+        receiver.statuses = [200]
+        with pytest.raises(VhdliftError, match="stopped working on run"):
+            await resume(settings, cloud, run.id, Nameless(cloud, "a"))
+    assert [body["status"] for body in receiver.bodies()] == ["failed"]
+
+
+async def test_a_run_may_die_in_one_process_more_than_once(tmp_path: Path, cloud: Cloud) -> None:
+    """Each time its followers are told, and the right to work on it is given back."""
+    settings, run, steps = settings_in(tmp_path), run_of(), (Nameless(cloud, "a"),)
+    opened = Engine.open(settings, steps=steps, open_clients=cloud.clients, inventory=cloud.inventory)
+    async with opened as engine, asyncio.timeout(60):
+        for _ in range(2):
+            await engine.start(run)
+            with pytest.raises(VhdliftError, match="stopped working on run"):
+                await engine.follow(run.id, lambda _event: None)
+        assert not engine.locks.taken([run.id])
+
+
+async def test_a_step_that_this_version_does_not_know_keeps_no_source_vm(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    """It is of the plan of an earlier version, and the run cannot go on with it."""
+    settings, run = settings_in(tmp_path), run_of()
+    store = Store.open(settings)
+    store.add_run(run, [{"name": "source", "needs": []}, {"name": "unknown", "needs": ["source"]}])
+    store.close()
+    with pytest.raises(VhdliftError, match="stopped working on run"):
+        await resume(settings, cloud, run.id, Fake(cloud, "source", first=True))
+    assert cloud.log == ["do source", "undo source"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.doubles import Cloud, Fake, Undo, play, run_of
 from vhdlift.engine import api, locks
-from vhdlift.engine.store import Outcome
+from vhdlift.engine.store import Outcome, Store
 from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.model import Event
 from vhdlift.settings import Settings
@@ -83,6 +83,46 @@ async def test_a_clean_up_that_leaves_something_else_says_so_last(settings: Sett
     await api.cleanup(settings, run.id, events.append, **doubles)
     finals = [event.details for event in events if event.details.get("final")]
     assert [[row["resource_id"] for row in one["leftovers"]] for one in finals] == [["/a"], ["/b"]]
+
+
+async def test_what_is_given_back_first_is_not_given_back_again_by_a_later_clean_up(
+    settings: Settings, cloud: Cloud
+) -> None:
+    """Its owner may have turned the source VM off since."""
+
+    async def fail(_c: Context) -> dict[str, Any]:
+        raise VhdliftError("It broke.")
+
+    run, steps = run_of(), (Fake(cloud, "source", first=True), Fake(cloud, "b", "source", do=fail))
+    await play(settings, cloud, *steps, run=run)
+    doubles = {"steps": steps, "open_clients": cloud.clients, "inventory": cloud.inventory}
+    await api.cleanup(settings, run.id, lambda _event: None, **doubles)
+    assert [entry for entry in cloud.log if "undo" in entry] == ["undo source", "undo b", "undo b"]
+
+
+async def test_a_clean_up_that_is_cancelled_waits_for_its_user(settings: Settings, cloud: Cloud) -> None:
+    """No worker goes on removing what its user has stopped removing."""
+
+    async def hang(_c: Context) -> list[Leftover]:
+        hanging.set()
+        await asyncio.Event().wait()
+        return []
+
+    async def fail(_c: Context) -> dict[str, Any]:
+        raise VhdliftError("It broke.")
+
+    run, hanging = run_of(on_failure="keep"), asyncio.Event()
+    await play(settings, cloud, Fake(cloud, "a"), Fake(cloud, "b", "a", do=fail), run=run)
+    steps = Fake(cloud, "a", undo=hang), Fake(cloud, "b", "a")
+    doubles = {"steps": steps, "open_clients": cloud.clients, "inventory": cloud.inventory}
+    cleaning = asyncio.create_task(api.cleanup(settings, run.id, lambda _event: None, **doubles))
+    await hanging.wait()
+    cleaning.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cleaning
+    store = Store.open(settings)
+    assert store.to_take_up() == []
+    store.close()
 
 
 async def test_a_call_that_is_cancelled_leaves_the_run_to_be_resumed(

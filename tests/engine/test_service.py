@@ -16,10 +16,11 @@ from tests.engine.test_bad_moments import entered
 from tests.engine.test_dead_runs import Nameless
 from tests.engine.test_ending import forever, until
 from vhdlift.engine import api
+from vhdlift.engine.database import DatabaseLost
 from vhdlift.engine.engine import Engine
 from vhdlift.engine.store import Store
 from vhdlift.errors import Leftover, VhdliftError
-from vhdlift.model import Event, Run
+from vhdlift.model import Run
 from vhdlift.settings import Settings
 from vhdlift.steps.base import Context
 
@@ -115,22 +116,43 @@ async def test_a_source_vm_that_could_not_be_given_back_is_tried_again(own: Sett
 async def test_a_source_vm_is_given_back_again_when_its_run_went_on_and_was_left_once_more(
     own: Settings, cloud: Cloud
 ) -> None:
-    left = run_of(own_password=True)
+    left, store = run_of(own_password=True), Store.open(own)
     enter(own, left)
-    store = Store.open(own)
-    async with at_work(own, cloud, Fake(cloud, "a", first=True)):
-        await until(lambda: cloud.log.count("undo a") == 1)
-        store.add_event("a:started", Event(left.id, 0, "provisioning", "a", "started", "makes a", "", {}))
-        await until(lambda: cloud.log.count("undo a") == 2)
+    for _ in range(2):
+        async with at_work(own, cloud, Fake(cloud, "a", first=True)):
+            await until(lambda: store.facts(left.id))
+        steps = (Fake(cloud, "a", first=True, do=forever),)
+        opened = Engine.open(own, steps=steps, open_clients=cloud.clients, inventory=cloud.inventory)
+        async with opened as engine:
+            cloud.things.clear()
+            await engine.start(left)
+            await until(lambda: cloud.things)
+    assert cloud.log.count("undo a") == 2
     store.close()
+
+
+async def test_a_database_that_is_away_during_a_give_back_ends_no_worker(own: Settings, cloud: Cloud) -> None:
+    left, answers = run_of(own_password=True), [DatabaseLost("The run database is away.")]
+
+    async def undo(_c: Context) -> list[Leftover]:
+        while answers:
+            raise answers.pop()
+        return []
+
+    enter(own, left)
+    async with at_work(own, cloud, Fake(cloud, "a", first=True, undo=undo)):
+        await until(lambda: cloud.log.count("undo a") == 2)
 
 
 async def test_what_was_given_back_is_its_owners_for_every_later_worker(own: Settings, cloud: Cloud) -> None:
     """They may have turned it off since."""
     left = run_of(own_password=True)
     enter(own, left)
-    for _ in range(2):
-        assert left.id not in await taken_with(own, cloud, left)
+    async with at_work(own, cloud, Fake(cloud, "a", first=True)):
+        store = Store.open(own)
+        await until(lambda: store.facts(left.id))
+        store.close()
+    assert left.id not in await taken_with(own, cloud, left)
     assert cloud.log.count("undo a") == 1
 
 

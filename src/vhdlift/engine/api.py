@@ -69,13 +69,15 @@ async def resume(settings: Settings, run_id: str, on_event: OnEvent, **doubles: 
 async def cleanup(settings: Settings, run_id: str, on_event: OnEvent, **doubles: Any) -> Outcome:
     """Undo the whole plan of a run, whatever state it is in, and ask the cloud what is left.
 
+    Cancelled, it parks the run: no worker goes on with what its user has stopped.
+
     Raises:
         VhdliftError: there is no such run, or another process is working on it.
     """
     row = _find(settings, run_id)
     async with Engine.open(_of_its_subscription(settings, row), **doubles) as engine:
         await engine.start_cleanup(row)
-        return await engine.follow(row.id, on_event)
+        return await _followed(engine, row.id, on_event)
 
 
 def request_cancel(settings: Settings, run_id: str) -> RunRow:
@@ -133,9 +135,17 @@ def start_worker(settings: Settings, run: Run) -> None:
 async def _to_its_end(engine: Engine, run: Run, on_event: OnEvent) -> Outcome:
     try:
         await engine.start(run)
-        return await engine.follow(run.id, on_event)
     except asyncio.CancelledError:
         await engine.park(run.id)
+        raise
+    return await _followed(engine, run.id, on_event)
+
+
+async def _followed(engine: Engine, run_id: str, on_event: OnEvent) -> Outcome:
+    try:
+        return await engine.follow(run_id, on_event)
+    except asyncio.CancelledError:
+        await engine.park(run_id)
         raise
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from vhdlift.engine import runtime
+from vhdlift.engine import given_back, runtime
 from vhdlift.engine.perform import digest_of
 from vhdlift.engine.store import Outcome
 from vhdlift.errors import Leftover, VhdliftError
@@ -41,20 +42,15 @@ def cause_of(results: Mapping[str, Mapping[str, Any]], *, keep: bool = False) ->
 
 def undo_order(plan: list[dict[str, Any]], cause: Mapping[str, Any]) -> list[str]:
     """The source VM first, whatever happens; then, unless everything is to be kept, the plan in reverse."""
-    first = [row["name"] for row in plan if comes_first(row["name"])]
+    first = [row["name"] for row in plan if given_back.comes_first(row["name"])]
     if cause["keep"]:
         return first
     return first + [row["name"] for row in reversed(plan) if row["name"] not in first]
 
 
-def comes_first(name: str) -> bool:
-    """Whether a step is undone before all others."""
-    return bool(getattr(runtime.current().steps[name], "undo_first", False))
-
-
 def remembers(name: str) -> bool:
     """Whether what a step made is the only thing outside the database that tells how to undo the first."""
-    return bool(getattr(runtime.current().steps[name], "remembers_first", False))
+    return bool(getattr(runtime.current().steps.get(name), "remembers_first", False))
 
 
 @runtime.kept_from_history
@@ -139,7 +135,7 @@ def _is_resource(leftover: Leftover) -> bool:
 
 
 def _still_there(ids: list[str], reason: str) -> list[Leftover]:
-    return [Leftover(one, reason, f"az resource delete --ids {one}") for one in ids]
+    return [Leftover(one, reason, f"az resource delete --ids {quote(one)}") for one in ids]
 
 
 async def _tell_end(run: Run, outcome: Outcome) -> None:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from vhdlift.engine import dead_runs, runtime
+from vhdlift.engine import dead_runs, given_back, runtime
 from vhdlift.engine import locks as right_to_work
 from vhdlift.engine.database import database_url
 from vhdlift.engine.keeping import Keeper
@@ -302,16 +302,21 @@ class Engine:
         )
         if row.ended_at is not None:
             work = []
-        elif workflow.is_broken(run.id):
-            raise dead_runs.stopped_working(run.id)
+        elif (dead := workflow.died_of(run.id)) is not None:
+            # It goes no further; the keeper sees to what is still to be done, and says so.
+            self._deliver(row, posts)
+            return (dead,)
         elif not work and workflow.status_of(run.id) in ("SUCCESS", "CANCELLED"):
             # Whoever wanted to clean up was killed before that began.
             return self._clean_up(row)
         elif not work:
+            given_back.forget(self._rt.store, run.id)
             plan = self._rt.store.plan(run.id)
             workflow.start(self._executor, run.id, workflow.provision, run.to_json(), plan)
             work = [run.id]
         else:
+            if work == [run.id]:
+                given_back.forget(self._rt.store, run.id)
             for one in work:
                 workflow.take_up(self._executor, one)
         self._deliver(row, posts)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from vhdlift.engine.dead_runs import look_after, stopped_working
-from vhdlift.errors import VhdliftError
+from vhdlift.engine.dead_runs import look_after
+from vhdlift.errors import EngineStopped, VhdliftError
 from vhdlift.redaction import redact
 
 if TYPE_CHECKING:
@@ -96,11 +96,10 @@ class Keeper:
 
         watched = {one: job for job in going.values() if job.problem is None for one in job.watched}
         for one in await asyncio.to_thread(workflow.dead, list(watched)) if watched else []:
-            problem = await asyncio.to_thread(stopped_working, one)
             if await asyncio.to_thread(workflow.has_failed, one):
-                self._look_after(watched[one], problem)
-            else:  # another process has taken it over, to clean up
-                self._give_up(watched[one], problem)
+                self._look_after(watched[one], one)
+            else:  # by a clean-up
+                self._give_up(watched[one], _taken_over(watched[one].run.id))
         stalled = self._stalled([*going, *ended])
         for run_id in stalled:
             if run_id in going:
@@ -113,18 +112,24 @@ class Keeper:
                 log.warning("posts_revived", run=run_id)
                 await asyncio.to_thread(self._engine.post_again, run_id, posts)
 
-    def _look_after(self, job: Job, problem: VhdliftError) -> None:
+    def _look_after(self, job: Job, workflow_id: str) -> None:
         """See to a run that has died here, once, while the looks go on."""
-        if job.run.id not in self._dead:
-            self._dead[job.run.id] = asyncio.ensure_future(self._to_its_end(job, problem))
+        if workflow_id not in self._dead:
+            self._dead[workflow_id] = asyncio.ensure_future(self._to_its_end(job, workflow_id))
 
-    async def _to_its_end(self, job: Job, problem: VhdliftError) -> None:
+    async def _to_its_end(self, job: Job, workflow_id: str) -> None:
+        hint = f"`vhdlift cleanup {job.run.id}` starts the source VM, and undoes the rest."
+        problem = EngineStopped(
+            f"The engine stopped working on run {job.run.id}; the log has the reason.", hint
+        )
         try:
-            await look_after(self._rt, job.run, problem)
+            problem = await look_after(self._rt, job.run, workflow_id)
             await self._engine.drain(job.run.id)
         except Exception:  # whatever it is, the followers of the run must learn that it is dead
             log.exception("dead_run_not_looked_after", run=job.run.id)
         finally:
+            # First: whoever is told may have it taken up again at once.
+            self._dead.pop(workflow_id, None)
             self._give_up(job, problem)
 
     def _stalled(self, run_ids: Iterable[str]) -> list[str]:
@@ -222,7 +227,7 @@ class Keeper:
         # A new session may have it already, and would not be given it twice.
         self._locks.give_back(job.run.id)
         if not self._lock_or_wait(job.run.id):
-            raise VhdliftError(f"Another process has taken over run {job.run.id}.")
+            raise _taken_over(job.run.id)
         self._engine.go_on(job)
 
     def _lock_or_wait(self, run_id: str) -> bool:
@@ -233,3 +238,7 @@ class Keeper:
             except VhdliftError:
                 if time.monotonic() > deadline or self._leaving.wait(SHORTEST_SECONDS):
                     raise
+
+
+def _taken_over(run_id: str) -> VhdliftError:
+    return VhdliftError(f"Another process has taken over run {run_id}.")

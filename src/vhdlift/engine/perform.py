@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from vhdlift.azure.patience import heard_by
-from vhdlift.engine import runtime
+from vhdlift.engine import given_back, runtime
 from vhdlift.engine.database import DatabaseLost
 from vhdlift.errors import Leftover, StepWarning, VhdliftError
 from vhdlift.model import Event, Run, State, Status
@@ -24,7 +24,7 @@ from vhdlift.redaction import redact, redact_json
 from vhdlift.steps.base import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from vhdlift.engine.runtime import Runtime
     from vhdlift.steps.base import Step
@@ -131,12 +131,9 @@ async def undo(
     rt = runtime.current()
     run = Run.from_json(run_data)
     teller = Teller(rt, run, name)
-    step = rt.steps[name]
+    left: Sequence[Leftover]
     try:
-        async with rt.open_clients(rt.settings) as azure:
-            recorded = await asyncio.to_thread(rt.store.facts, run.id)
-            with heard_by(partial(teller.progress, status=status)):
-                left = await step.undo(_context(teller, azure, recorded))
+        left = await _undo(rt, teller, status)
     except DatabaseLost:
         raise
     except VhdliftError as problem:
@@ -147,6 +144,20 @@ async def undo(
     if tell:
         await _tell_undone(teller, list(left), status)
     return list(redact_json([row.to_json() for row in left]))
+
+
+async def _undo(rt: Runtime, teller: Teller, status: Status) -> Sequence[Leftover]:
+    run_id, name, step = teller.run.id, teller.step, rt.steps[teller.step]
+    once = bool(getattr(step, "undo_first", False))
+    if once and await asyncio.to_thread(given_back.is_noted, rt.store, run_id, name):
+        return []
+    async with rt.open_clients(rt.settings) as azure:
+        recorded = await asyncio.to_thread(rt.store.facts, run_id)
+        with heard_by(partial(teller.progress, status=status)):
+            left = await step.undo(_context(teller, azure, recorded))
+    if once and not left:
+        await asyncio.to_thread(given_back.note, rt.store, run_id, name)
+    return left
 
 
 async def _do(rt: Runtime, teller: Teller, step: Step, facts: Mapping[str, Any]) -> dict[str, Any]:

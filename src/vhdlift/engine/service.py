@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from vhdlift.engine.dead_runs import has_news, note_looked_after
+from vhdlift.engine import given_back
 from vhdlift.engine.engine import Engine, speaks_to
 from vhdlift.errors import VhdliftError
 
@@ -127,8 +127,8 @@ class Service:
             return
         try:
             if not await asyncio.to_thread(self._can_carry, row):
-                news = await asyncio.to_thread(has_news, self._engine.store, row.id)
-                if news and row.id not in self._looking_after:
+                given = await asyncio.to_thread(given_back.is_over, self._engine.store, row.id)
+                if not given and row.id not in self._looking_after:
                     self._looking_after.add(row.id)
                     beside.create_task(self._leave_alone(row))
                 return
@@ -145,7 +145,7 @@ class Service:
 
         if row.ended_at is not None:
             return True
-        if workflow.is_broken(row.id):
+        if workflow.died_of(row.id) is not None:
             return False
         store = self._engine.store
         return (
@@ -169,10 +169,7 @@ class Service:
         try:
             if (await asyncio.to_thread(self._engine.store.find, row.id)).ended_at is not None:
                 return []
-            left = await self._engine.give_source_back(row)
-            if not left:
-                await asyncio.to_thread(note_looked_after, self._engine.store, row.id)
-            return [one["reason"] for one in left]
+            return [one["reason"] for one in await self._engine.give_source_back(row)]
         except VhdliftError as problem:
             return [problem.sentence]
         except Exception:  # it must not end the looking for other runs

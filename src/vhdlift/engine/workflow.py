@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 
-from vhdlift.engine import closing, deliver, perform, runtime
+from vhdlift.engine import closing, deliver, given_back, perform, runtime
 from vhdlift.engine.runtime import BrokenOff
 from vhdlift.redaction import redact
 
@@ -140,9 +140,9 @@ async def cleanup_resources_on_failure(
 
     for name in closing.undo_order(plan, cause):
         if closing.remembers(name):
-            for one in [one for one in left if closing.comes_first(one) and left[one]]:
+            for one in [one for one in left if given_back.comes_first(one) and left[one]]:
                 await undo(one, " again")
-            if any(left[one] for one in left if closing.comes_first(one)):
+            if any(left[one] for one in left if given_back.comes_first(one)):
                 left[name] = await DBOS.run_step_async({"name": f"keep {name}"}, closing.kept, run, name)
                 continue
         await undo(name)
@@ -270,10 +270,13 @@ def is_ending(run_id: str) -> bool:
     return any(one != run_id and not is_delivery(one) for one in unfinished(run_id))
 
 
-def is_broken(run_id: str) -> bool:
-    """Whether a run goes no further: its durable function has died of a fault of ours."""
-    work = [one for one in unfinished(run_id) if not is_delivery(one)]
-    return not work and has_failed(run_id)
+def died_of(run_id: str) -> str | None:
+    """The durable function whose death, by a fault of ours, has ended a run; None if it did not end so."""
+    known = DBOS.list_workflows(workflow_id_prefix=run_id, load_input=False, load_output=False)
+    work = [one for one in known if not is_delivery(one.workflow_id)]
+    if not work or any(one.status in UNFINISHED for one in work):
+        return None
+    return work[-1].workflow_id if work[-1].status in BROKEN else None
 
 
 def has_failed(workflow_id: str) -> bool:
