@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +20,19 @@ class Receiver:
         self.posts: list[tuple[dict[str, str], dict[str, Any]]] = []
 
     def bodies(self) -> list[dict[str, Any]]:
-        """The bodies of the posts that were answered with a 2xx."""
-        return [body for _headers, body in self.posts]
+        """The bodies of the posts that were answered with a 2xx.
+
+        One that was repeated, because its answer came too late, is there once.
+        """
+        first: dict[str, dict[str, Any]] = {}
+        for headers, body in self.posts:
+            first.setdefault(headers["webhook-id"], body)
+        return list(first.values())
 
 
 @contextmanager
-def receiving(port: int = 0) -> Iterator[Receiver]:
-    """A receiver for the time of a test, on a port of its own or on this one."""
+def receiving(place: socket.socket | None = None) -> Iterator[Receiver]:
+    """A receiver for the time of a test, on a port of its own or on the one that this socket has."""
     holder: list[Receiver] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,7 +49,13 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Keep the test output clean."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    if place is None:
+        server.server_bind()
+    else:
+        server.socket.close()
+        server.socket, server.server_address = place, place.getsockname()
+    server.server_activate()
     holder.append(Receiver(server.server_address[1]))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -120,12 +120,12 @@ class Lab:
                 return None
         return told
 
-    async def until(self, phase: str, state: str) -> dict[str, Any]:
-        """The progress of the guest once it is there."""
-        async with asyncio.timeout(30):
+    async def until(self, phase: str, *states: str) -> dict[str, Any]:
+        """The progress of the guest once it is there, in one of these states."""
+        async with asyncio.timeout(180):
             while True:
                 told = await self.read(f"{ARTEFACT}.progress.json")
-                if told and (told["phase"], told["state"]) == (phase, state):
+                if told and told["phase"] == phase and told["state"] in states:
                     return told
                 assert told is None or told["state"] != "failed", told
                 await asyncio.sleep(0.02)

@@ -134,7 +134,7 @@ def start_and_kill(certificates: Certificates, folder: Path) -> str:
 async def test_it_ends_with_a_parent_that_is_killed(certificates: Certificates, tmp_path: Path) -> None:
     """Not even SIGKILL of the parent leaves it running."""
     url = await asyncio.to_thread(start_and_kill, certificates, tmp_path / "data")
-    async with httpx.AsyncClient(verify=certificates.trust()) as client, asyncio.timeout(10):
+    async with httpx.AsyncClient(verify=certificates.trust()) as client, asyncio.timeout(60):
         while True:
             try:
                 await client.get(url)

@@ -80,7 +80,7 @@ async def test_a_command_that_fails_fails_the_operation_and_the_extension_not_th
 
 
 async def test_the_operation_waits_for_the_command(lab: Machines) -> None:
-    lab.guest.seconds = 0.5
+    lab.guest.seconds = 3
     answer = await lab.arm.http.put(f"{lab.vm}/extensions/setup", json=BODY)
     poll = await lab.arm.http.get(answer.headers["azure-asyncoperation"])
     assert poll.json()["status"] == "InProgress"

@@ -125,7 +125,7 @@ async def test_deleting_what_is_not_there_is_204(lab: Machines) -> None:
 
 
 async def test_the_nic_of_a_machine_that_did_not_come_up_is_reserved_for_it_a_while(lab: Machines) -> None:
-    lab.arm.world.scale = 0.005
+    lab.arm.world.scale = 0.05
     await lab.arm.http.put(lab.vm, json=lab.body())
     await lab.do("delete", "t", "vm1")
     other = lab.vm.replace("vm1", "vm2")

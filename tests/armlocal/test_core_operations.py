@@ -120,7 +120,7 @@ async def test_network_refuses_a_second_write_by_another_operation_in_progress(l
 
 
 async def test_deleting_a_machine_preempts_what_runs_on_it(lab: Machines) -> None:
-    lab.arm.world.scale = 0.02
+    lab.arm.world.scale = 0.2
     made = await lab.arm.http.put(lab.vm, json=lab.body())
     gone = await lab.arm.http.delete(lab.vm)
     assert gone.status_code == 202

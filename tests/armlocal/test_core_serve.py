@@ -118,7 +118,7 @@ def test_it_starts_with_a_running_source_machine_and_says_how_to_reach_it(tmp_pa
         assert env["VHDLIFT_CLOUD"] == "custom"
         assert stat.S_IMODE((tmp_path / "env").stat().st_mode) == 0o600
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
         assert not (tmp_path / "env").exists()
 
 

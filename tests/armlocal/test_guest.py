@@ -78,7 +78,7 @@ async def test_a_revoked_snapshot_is_told(lab: Lab) -> None:
 
 
 async def wait_for_failure(lab: Lab) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while True:
             told = await lab.read(f"{ARTEFACT}.progress.json")
             if told and told["state"] == "failed":
@@ -126,7 +126,7 @@ async def test_a_stopped_machine_stops_its_guest(lab: Lab) -> None:
     """Nothing goes on after the machine is off; stopping again is nothing."""
     await wish(lab, phase="download", kind="slow", seconds=1000.0)
     await lab.install()
-    await lab.until("download", "started")
+    await lab.until("download", "started", "progress")
     await lab.guest.stop(VM.upper())
     told = await lab.read(f"{ARTEFACT}.progress.json")
     await asyncio.sleep(0.3)

@@ -150,7 +150,7 @@ async def test_a_reference_into_another_region_is_refused(arm: Arm) -> None:
 
 async def test_a_reference_to_what_is_still_being_made_is_a_429_without_retry_after(arm: Arm) -> None:
     subnet_path = arm.id("lab", f"{NETWORK}/virtualNetworks/net/subnets/late")
-    arm.world.scale = 0.2
+    arm.world.scale = 1
     await arm.http.put(subnet_path, json={"properties": {"addressPrefix": "10.0.9.0/24"}})
     refused = await put_nic(arm, subnet={"id": subnet_path})
     inner = refused.json()["error"]["details"][0]
@@ -238,7 +238,7 @@ async def test_taking_the_interface_away_frees_what_it_used(arm: Arm) -> None:
 
 
 async def test_a_second_write_while_one_runs_is_a_409_that_names_the_operation(arm: Arm) -> None:
-    arm.world.scale = 0.2
+    arm.world.scale = 1
     path = arm.id("lab", f"{NETWORK}/publicIPAddresses/new")
     body = {"location": LOCATION, **_NEIGHBOURS["publicIPAddresses/ip"]}
     first = await arm.http.put(path, json=body)

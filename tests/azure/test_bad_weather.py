@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.azure.conftest import SUBSCRIPTION, Answer, Arm, arm_error, serving_arm, settings_of, vm_path
+from tests.azure.test_waiting import give_up, start
 from tests.fasttime import in_fast_time
 from vhdlift.azure.clients import Azure, open_clients
 from vhdlift.azure.ownership import Resource, delete_ours
@@ -37,11 +38,6 @@ def accepted(arm: Arm) -> Answer:
 async def read(azure: Azure) -> Any:
     get = azure.compute.virtual_machines.get
     return await asked(get, "rg", "vm1", what="reading vm1", scale=azure.scale)
-
-
-async def start(azure: Azure, kind: Any = "vm_start") -> None:
-    machines = azure.compute.virtual_machines
-    await finished(machines.begin_start, "rg", "vm1", what="starting vm1", kind=kind, scale=azure.scale)
 
 
 async def create(azure: Azure, watch: Watch | None = None) -> Any:
@@ -141,8 +137,8 @@ async def test_a_slow_answer_is_waited_for(arm: Arm) -> None:
 
 
 async def test_an_answer_that_does_not_come_is_given_up_and_asked_for_again(arm: Arm) -> None:
-    arm.on(f"GET {vm_path()}", replace(VM, after=3), VM)
-    async with open_clients(settings_of(arm), read_seconds=0.3) as azure:
+    arm.on(f"GET {vm_path()}", replace(VM, after=20), VM)
+    async with open_clients(settings_of(arm), read_seconds=2) as azure:
         assert (await read(azure)).name == "vm1"
     assert len(arm.seen) == 2
 
@@ -155,15 +151,15 @@ async def test_throttling_is_obeyed_and_shown_as_waiting(arm: Arm, azure: Azure)
         heard.append((said, details))
 
     arm.on(
-        f"POST {vm_path('/start')}", Answer(429, THROTTLED, {"x-ms-retry-after-ms": "1800"}), accepted(arm)
+        f"POST {vm_path('/start')}", Answer(429, THROTTLED, {"x-ms-retry-after-ms": "3500"}), accepted(arm)
     )
     arm.on(f"GET {OPERATION}", SUCCEEDED)
     with heard_by(listen):
-        await start(azure, kind="list")  # a kind that may take 1.2 s at this scale
+        await give_up(azure)
     first, second = arm.of("POST")
-    assert second.at - first.at >= 1.8
-    assert heard[0][0] == "Azure asks to wait 2 seconds before starting vm1 (429 TooManyRequests)"
-    assert heard[0][1] == {"waiting_seconds": 2, "code": "TooManyRequests"}
+    assert second.at - first.at >= 3.5
+    assert heard[0][0] == "Azure asks to wait 4 seconds before starting vm1 (429 TooManyRequests)"
+    assert heard[0][1] == {"waiting_seconds": 4, "code": "TooManyRequests"}
 
 
 def test_a_quarter_of_an_hour_is_waited_on_the_service_s_wish(tmp_path: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.armlocal.test_azurite import all_arguments
 from tests.cli.conftest import Command
 from vhdlift.cli.machinery import current_plan
 
@@ -48,9 +48,7 @@ def test_ctrl_c_ends_a_rehearsal_and_its_stand_in(environment: dict[str, str], t
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the rehearsal is not finished" in err
-    commands = [
-        file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if os.access(file, os.R_OK)
-    ]
+    commands = all_arguments()
     assert not any(str(tmp_path).encode() in command or b"--dir\0alone\0" in command for command in commands)
 
 

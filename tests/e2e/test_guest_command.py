@@ -13,8 +13,8 @@ def commands_left(cloud: LocalCloud) -> list[str]:
 
 
 def worked_on(tool: Tool, run_id: str) -> Said:
-    """The log once it has the guest's last word; 30 seconds are given."""
-    ends = time.monotonic() + 30
+    """The log once it has the guest's last word; two minutes are given."""
+    ends = time.monotonic() + 120
     while True:
         said = tool.run("guest", "logs", run_id)
         if "finish done" in said.out or time.monotonic() > ends:

@@ -23,7 +23,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 def ended(process: Command) -> Said:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=240)
     return Said(process.wait(), out, err)
 
 

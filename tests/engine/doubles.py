@@ -117,5 +117,5 @@ async def play(
             open_clients=cloud.clients,
             inventory=cloud.inventory,
         ),
-        30,
+        120,
     )

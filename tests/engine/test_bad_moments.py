@@ -35,7 +35,7 @@ def entered(settings: Settings, *steps: Fake) -> Run:
 
 async def clean_up(settings: Settings, cloud: Cloud, run_id: str, *steps: Fake) -> Outcome:
     doubles = {"steps": steps, "open_clients": cloud.clients, "inventory": cloud.inventory}
-    return await asyncio.wait_for(api.cleanup(settings, run_id, lambda _event: None, **doubles), 20)
+    return await asyncio.wait_for(api.cleanup(settings, run_id, lambda _event: None, **doubles), 90)
 
 
 async def test_a_run_that_was_cleaned_up_before_it_began_never_begins(tmp_path: Path, cloud: Cloud) -> None:
@@ -82,7 +82,7 @@ async def test_a_receiver_that_wants_nothing_is_not_waited_for(tmp_path: Path, c
     with receiving() as receiver:
         receiver.statuses = [410] * 2
         settings = settings_in(tmp_path, VHDLIFT_WEBHOOK_URL=receiver.url, VHDLIFT_TIME_SCALE="1")
-        outcome = await asyncio.wait_for(play(settings, cloud, Fake(cloud, "a")), 15)
+        outcome = await asyncio.wait_for(play(settings, cloud, Fake(cloud, "a")), 45)
     assert (outcome.status, outcome.undelivered) == ("completed", 2)
 
 

@@ -28,10 +28,11 @@ def chain(cloud: Cloud) -> list[Fake]:
     return [Fake(cloud, f"s{n}", *([f"s{n - 1}"] if n else [])) for n in range(STEPS)]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def closed_port() -> socket.socket:
+    """A port that refuses all connections and is nobody else's until somebody listens on the socket."""
+    place = socket.socket()
+    place.bind(("127.0.0.1", 0))
+    return place
 
 
 async def quick(settings: Settings, cloud: Cloud, run: Run) -> Outcome:
@@ -54,12 +55,13 @@ async def test_a_receiver_that_comes_back_after_the_run_gets_it_all_in_order(
     tmp_path: Path, cloud: Cloud
 ) -> None:
     """It was down for the whole run; `resume` posts what waits, once and without a gap."""
-    port, run = free_port(), run_of()
-    settings = settings_in(tmp_path, VHDLIFT_WEBHOOK_URL=f"http://127.0.0.1:{port}/hook")
+    place, run = closed_port(), run_of()
+    url = f"http://127.0.0.1:{place.getsockname()[1]}/hook"
+    settings = settings_in(tmp_path, VHDLIFT_WEBHOOK_URL=url)
     outcome = await quick(settings, cloud, run)
     assert outcome.undelivered == POSTS
     done = list(cloud.log)
-    with receiving(port) as receiver:
+    with receiving(place) as receiver:
         again = outcome
         while again.undelivered:  # a command leaves what is not taken within two seconds to the next
             again = await resume(settings, cloud, run.id, *chain(cloud))

@@ -17,7 +17,7 @@ from vhdlift.steps.base import Context
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not condition():  # noqa: ASYNC110 - the condition is anybody's
             await asyncio.sleep(0.02)
 
@@ -135,7 +135,7 @@ async def test_a_call_that_is_cancelled_leaves_the_run_to_be_resumed(
     with pytest.raises(asyncio.CancelledError):
         await playing
     steps = Fake(cloud, "quick"), Fake(cloud, "slow", "quick")
-    outcome = await asyncio.wait_for(resume(settings, cloud, run.id, *steps), 20)
+    outcome = await asyncio.wait_for(resume(settings, cloud, run.id, *steps), 90)
     assert (outcome.status, cloud.log) == ("completed", ["do quick", "do slow"])
 
 
@@ -156,7 +156,7 @@ async def test_an_undo_that_is_broken_off_by_a_cancelled_call_is_resumed(
     playing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await playing
-    outcome = await asyncio.wait_for(resume(settings, cloud, run.id, Fake(cloud, "a"), failing), 20)
+    outcome = await asyncio.wait_for(resume(settings, cloud, run.id, Fake(cloud, "a"), failing), 90)
     assert (outcome.status, outcome.failed_step, cloud.things) == ("failed", "b", set())
 
 

@@ -30,7 +30,7 @@ def killed_in(folder: Path, moment: str, fail_in: str = "") -> None:
     """Run the victim until it is inside this moment, then kill it as the kernel would."""
     process = victim(folder, moment, fail_in)
     begin = "begin " + moment.removeprefix("do ")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while begin not in lines(folder):
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -41,7 +41,7 @@ def killed_in(folder: Path, moment: str, fail_in: str = "") -> None:
 
 def finished(folder: Path, fail_in: str = "") -> list[Event]:
     """Let another process take the run up, and return all its events."""
-    assert victim(folder, fail_in=fail_in).wait(60) == 0
+    assert victim(folder, fail_in=fail_in).wait(180) == 0
     store = Store.open(settings_in(folder))
     events = store.events(RUN.id)
     store.close()

@@ -188,7 +188,7 @@ async def test_an_answer_that_does_not_end_holds_nobody_up(client: httpx.AsyncCl
     async with receiving(endless) as receiver:
         start = time.monotonic()
         assert Sent() == await post_status_update(client, receiver.url, None, BODY, "1")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 25
 
 
 async def test_no_answer_is_tried_again_after_the_time_is_up(client: httpx.AsyncClient) -> None:

@@ -74,6 +74,11 @@ def blob(body: Any) -> Answer:
     return Answer(206, body, headers)
 
 
+def silent_for(context: Context, minutes: int) -> Context:
+    """The same, with a guest that may be silent for so long; multiplied by the scale of time."""
+    return replace(context, settings=context.settings.model_copy(update={"silence_minutes": minutes}))
+
+
 async def warning_of(guest: Guest, context: Context) -> tuple[str, dict[str, Any]]:
     """Follow the guest until a warning is told; the warning and its details."""
     work = asyncio.create_task(QUICK.do(context))
@@ -102,7 +107,7 @@ async def test_silence_is_told_once_and_then_ends_the_run_with_the_reason(guest:
     guest.vm()
     guest.progress(1, "download")
     with pytest.raises(GuestFailed) as failed:
-        await QUICK.do(guest.context)
+        await QUICK.do(silent_for(guest.context, 5))
     assert guest.world.warned.qsize() == 1
     assert "last report was download" in failed.value.sentence
     assert "power state is deallocated" in failed.value.sentence
@@ -112,7 +117,7 @@ async def test_silence_is_told_once_and_then_ends_the_run_with_the_reason(guest:
 async def test_each_silence_is_told(guest: Guest) -> None:
     """A guest that spoke in between and falls silent again is warned of again."""
     guest.vm()
-    work = asyncio.create_task(QUICK.do(guest.context))
+    work = asyncio.create_task(QUICK.do(silent_for(guest.context, 5)))
     for sequence in (1, 2):
         guest.progress(sequence, "download", bytes=sequence)
         said, _ = await asyncio.wait_for(guest.world.warned.get(), 20)
@@ -123,8 +128,7 @@ async def test_each_silence_is_told(guest: Guest) -> None:
 
 async def test_the_setting_says_how_long_a_silence_may_be(guest: Guest) -> None:
     """`silence_minutes`, multiplied by the scale of time."""
-    patient = guest.world.settings.model_copy(update={"silence_minutes": 1440})
-    work = asyncio.create_task(QUICK.do(replace(guest.context, settings=patient)))
+    work = asyncio.create_task(QUICK.do(silent_for(guest.context, 1440)))
     await asyncio.sleep(1.6 * 60 * guest.context.azure.scale)
     assert not work.done()
     assert guest.world.warned.empty()
@@ -192,7 +196,7 @@ async def test_signatures_that_end_soon_are_told_with_the_time_left(guest: Guest
 
 async def test_signatures_that_end_soon_are_told_once_for_each_limit(guest: Guest) -> None:
     """Four hours before and one hour before, not at every look."""
-    work = asyncio.create_task(QUICK.do(ending(guest, timedelta(hours=3))))
+    work = asyncio.create_task(QUICK.do(silent_for(ending(guest, timedelta(hours=3)), 1440)))
     for sequence in range(1, 6):
         guest.progress(sequence, "upload", bytes=sequence)
         await asyncio.sleep(0.1)

@@ -101,14 +101,20 @@ async def test_done_when_the_manifest_is_there(export: Export) -> None:
     assert made["guest_timings"] == {"download": 1.5}
 
 
+async def until_told(export: Export, number: int) -> None:
+    async with asyncio.timeout(60):
+        while len(export.world.told) < number:  # noqa: ASYNC110 - the step tells it, from another task
+            await asyncio.sleep(0.02)
+
+
 async def test_each_change_is_told_once(export: Export) -> None:
     """Phases that ended between two looks are told too; what did not change is not told again."""
-    work = asyncio.create_task(QUICK.do(export.context))
+    work = asyncio.create_task(QUICK.do(patient(export.context)))
     await export.progress(1, "download", percent=10.0, bytes=10, total=100, message="10 of 100")
-    await asyncio.sleep(0.3)
+    await until_told(export, 1)
     done = [{"phase": p, "state": "done", "seconds": 1.0} for p in ("download", "verify_source")]
     await export.progress(2, "upload", percent=1.0, history=done)
-    await asyncio.sleep(0.3)
+    await until_told(export, 4)
     await export.manifest()
     await work
     said = [message for message, _ in export.world.told]
@@ -139,6 +145,11 @@ async def test_result_that_is_there_counts_more_than_a_failure_after_it(export: 
     assert "in the phase finish: three times begun" in warning
 
 
+def patient(context: Context) -> Context:
+    """The same, which gives up no guest for its silence."""
+    return replace(context, settings=context.settings.model_copy(update={"silence_minutes": 10**8}))
+
+
 async def test_guest_that_never_ends_is_given_up(export: Export) -> None:
     """A guest that speaks for ever meets the deadline, which follows from the disk's size."""
 
@@ -148,7 +159,7 @@ async def test_guest_that_never_ends_is_given_up(export: Export) -> None:
             await asyncio.sleep(0.05)
 
     talking = asyncio.create_task(chatter())
-    context = replace(export.context, azure=_slowed(export.context))
+    context = replace(patient(export.context), azure=_slowed(export.context))
     with pytest.raises(TookTooLong, match="last report was download"):
         await VhdExported(look_seconds=2500, least_seconds=0.8).do(context)
     talking.cancel()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-READY_SECONDS = 90.0
+READY_SECONDS = 300.0
+"""The first of all starts installs Azurite, which takes a slow network long."""
 STOP_SECONDS = 15.0
 LOOK_SECONDS = 0.05
 TAIL_LINES = 15

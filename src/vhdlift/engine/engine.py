@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 DRAIN_SECONDS = 60.0
+SHORTEST_DRAIN_SECONDS = 10.0
+"""Posting takes as long on a clock that runs fast."""
 CLOSE_SECONDS = 15.0
 HANDOVER_SECONDS = 20.0
 
@@ -211,7 +213,7 @@ class Engine:
         if settings.webhook_url is None:
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(2.0, DRAIN_SECONDS * settings.time_scale)):
+            async with asyncio.timeout(max(SHORTEST_DRAIN_SECONDS, DRAIN_SECONDS * settings.time_scale)):
                 while True:
                     count = self._rt.wakes.count(run_id)
                     if not await asyncio.to_thread(self._rt.store.unposted, run_id):
