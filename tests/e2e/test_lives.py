@@ -74,6 +74,30 @@ def test_an_interrupted_run_is_parked_and_completes_when_resumed(cloud: LocalClo
     assert len(done) == len(set(done))
 
 
+def test_ctrl_c_again_and_again_ends_at_once_and_loses_nothing(cloud: LocalCloud, tool: Tool) -> None:
+    """However often it comes, and although Azure owes the answer to a create."""
+    cloud.control("faults", {"operation": "PUT Microsoft.Compute/virtualMachines", "kind": "hold"})
+    process = tool.start("provision", "--vm-name", "lab1")
+    until(lambda: cloud.ask("held"))
+
+    def is_over() -> bool:
+        process.send_signal(signal.SIGINT)
+        return process.poll() is not None
+
+    began = time.monotonic()
+    until(is_over)
+    assert time.monotonic() - began < 10
+    said = ended(process)
+    assert said.code == 130
+    assert "vhdlift resume" in said.err
+    cloud.control("release", {})
+    cloud.clear_faults()
+    resumed = tool.run("resume", cloud.webhooks()[0]["run_id"])
+    assert resumed.code == 0
+    done = [body["details"]["step"] for body in cloud.webhooks() if body["details"]["state"] == "done"]
+    assert len(done) == len(set(done))
+
+
 def test_a_run_that_is_cancelled_by_another_process_leaves_nothing(cloud: LocalCloud, tool: Tool) -> None:
     before = cloud.left()
     process = tool.start("provision", "--json", "--vm-name", "lab1")

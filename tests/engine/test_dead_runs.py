@@ -97,7 +97,7 @@ async def test_it_is_not_said_that_the_source_vm_is_back_when_it_is_not(tmp_path
     assert told.value.exit_code == ExitCode.LEFTOVERS
     with pytest.raises(VhdliftError) as told:
         await resume(settings, cloud, run.id, Fake(cloud, "source", first=True), nameless)
-    assert "Nothing but the source VM was given back." in told.value.hint
+    assert "The source VM was given back, and nothing else undone" in told.value.hint
 
 
 async def test_the_post_of_a_death_is_delivered_by_whoever_resumes(tmp_path: Path, cloud: Cloud) -> None:

@@ -29,7 +29,7 @@ def stopped_working(store: Store, workflow_id: str) -> EngineStopped:
 
     run_id = workflow_id.partition(":")[0]
     if given_back.is_over(store, run_id):
-        hint = f"Nothing but the source VM was given back. `vhdlift cleanup {run_id}` undoes the rest."
+        hint = f"The source VM was given back, and nothing else undone: `vhdlift cleanup {run_id}` does that."
     else:
         hint = f"The source VM may be off. `vhdlift cleanup {run_id}` starts it, and undoes the rest."
     why = redact(workflow.error_of(workflow_id))

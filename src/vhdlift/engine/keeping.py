@@ -113,9 +113,9 @@ class Keeper:
                 await asyncio.to_thread(self._engine.post_again, run_id, posts)
 
     def _look_after(self, job: Job, workflow_id: str) -> None:
-        """See to a run that has died here, once, while the looks go on."""
-        if workflow_id not in self._dead:
-            self._dead[workflow_id] = asyncio.ensure_future(self._to_its_end(job, workflow_id))
+        """See to a run that has died here, while the looks go on; an undo that dies takes its run along."""
+        if job.run.id not in self._dead:
+            self._dead[job.run.id] = asyncio.ensure_future(self._to_its_end(job, workflow_id))
 
     async def _to_its_end(self, job: Job, workflow_id: str) -> None:
         hint = f"`vhdlift cleanup {job.run.id}` starts the source VM, and undoes the rest."
@@ -129,7 +129,7 @@ class Keeper:
             log.exception("dead_run_not_looked_after", run=job.run.id)
         finally:
             # First: whoever is told may have it taken up again at once.
-            self._dead.pop(workflow_id, None)
+            self._dead.pop(job.run.id, None)
             self._give_up(job, problem)
 
     def _stalled(self, run_ids: Iterable[str]) -> list[str]:
