@@ -16,8 +16,8 @@ from tests.engine.doubles import Cloud, Fake, play, run_of
 from tests.engine.test_ending import forever, resume, until
 from tests.receiver import receiving
 from vhdlift.engine import api
+from vhdlift.engine.assembly import frozen
 from vhdlift.engine.database import connect
-from vhdlift.engine.engine import frozen
 from vhdlift.engine.store import Outcome, Store
 from vhdlift.errors import Leftover, VhdliftError
 from vhdlift.model import Run

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,10 +15,12 @@ from tests.engine.conftest import settings_in
 from tests.engine.doubles import Cloud, Fake, play, run_of
 from tests.engine.test_ending import resume
 from tests.receiver import receiving
+from vhdlift.engine import given_back
 from vhdlift.engine.engine import Engine
 from vhdlift.engine.store import Store
 from vhdlift.errors import ExitCode, Leftover, VhdliftError
 from vhdlift.model import Event
+from vhdlift.settings import Settings
 from vhdlift.steps.base import Context
 
 
@@ -97,7 +103,7 @@ async def test_it_is_not_said_that_the_source_vm_is_back_when_it_is_not(tmp_path
     assert told.value.exit_code == ExitCode.LEFTOVERS
     with pytest.raises(VhdliftError) as told:
         await resume(settings, cloud, run.id, Fake(cloud, "source", first=True), nameless)
-    assert "The source VM was given back, and nothing else undone" in told.value.hint
+    assert "Only the source VM was looked after." in told.value.hint
 
 
 async def test_the_post_of_a_death_is_delivered_by_whoever_resumes(tmp_path: Path, cloud: Cloud) -> None:
@@ -137,3 +143,59 @@ async def test_a_step_that_this_version_does_not_know_keeps_no_source_vm(
     with pytest.raises(VhdliftError, match="stopped working on run"):
         await resume(settings, cloud, run.id, Fake(cloud, "source", first=True))
     assert cloud.log == ["do source", "undo source"]
+
+
+async def test_an_undo_that_ends_without_the_right_to_the_run_says_nothing_of_its_source_vm(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    """Another process has gone on with the run meanwhile, and may have stopped the VM again."""
+    run, steps = run_of(), (Fake(cloud, "source", first=True),)
+    opened = Engine.open(
+        settings_in(tmp_path), steps=steps, open_clients=cloud.clients, inventory=cloud.inventory
+    )
+    async with opened as engine:
+        began = given_back.times(engine.store, run.id)
+        engine.store.add_run(run, [{"name": "source", "needs": []}])
+        given_back.note(engine.store, run.id, "source", began)
+        assert given_back.is_over(engine.store, run.id)
+        given_back.goes_on(engine.store, run.id)
+        given_back.note(engine.store, run.id, "source", began)
+        assert not given_back.is_over(engine.store, run.id)
+
+
+async def test_a_run_that_dies_harms_no_other_of_its_process(tmp_path: Path, cloud: Cloud) -> None:
+    """Its source VM is given back beside the steps of the others, on connections of its own."""
+    loops: dict[int, asyncio.AbstractEventLoop] = {}
+
+    @asynccontextmanager
+    async def clients(_settings: Settings) -> AsyncIterator[Cloud]:
+        here = asyncio.get_running_loop()
+        one = copy(cloud)
+        loops[id(one)] = here
+        yield one
+
+    async def used(c: Context) -> Any:
+        assert loops[id(c.azure)] is asyncio.get_running_loop()
+        return []
+
+    async def wait(c: Context) -> dict[str, Any]:
+        await used(c)
+        async with asyncio.timeout(60):
+            while "undo source" not in cloud.log:  # noqa: ASYNC110 - the other run's end
+                await asyncio.sleep(0.05)
+        return {}
+
+    steps = Fake(cloud, "source", first=True, undo=used), Fake(cloud, "slow", do=wait)
+    settings, well, dying = settings_in(tmp_path), run_of(), run_of()
+    store = Store.open(settings)
+    store.add_run(well, [{"name": "slow", "needs": []}])
+    store.add_run(dying, [{"name": "source", "needs": []}, {"name": "unknown", "needs": ["source"]}])
+    store.close()
+    opened = Engine.open(settings, steps=steps, open_clients=clients, inventory=cloud.inventory)
+    async with opened as engine:
+        await engine.start(well)
+        await engine.start(dying)
+        with pytest.raises(VhdliftError) as told:
+            await engine.follow(dying.id, lambda _event: None)
+        assert "Only the source VM was looked after." in told.value.hint
+        assert (await engine.follow(well.id, lambda _event: None)).status == "completed"

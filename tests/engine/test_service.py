@@ -15,7 +15,8 @@ from tests.engine.doubles import Cloud, Fake, play, run_of
 from tests.engine.test_bad_moments import entered
 from tests.engine.test_dead_runs import Nameless
 from tests.engine.test_ending import forever, until
-from vhdlift.engine import api
+from tests.receiver import receiving
+from vhdlift.engine import api, given_back
 from vhdlift.engine.database import DatabaseLost
 from vhdlift.engine.engine import Engine
 from vhdlift.engine.store import Store
@@ -120,7 +121,7 @@ async def test_a_source_vm_is_given_back_again_when_its_run_went_on_and_was_left
     enter(own, left)
     for _ in range(2):
         async with at_work(own, cloud, Fake(cloud, "a", first=True)):
-            await until(lambda: store.facts(left.id))
+            await until(lambda: given_back.is_noted(store, left.id, "a"))
         steps = (Fake(cloud, "a", first=True, do=forever),)
         opened = Engine.open(own, steps=steps, open_clients=cloud.clients, inventory=cloud.inventory)
         async with opened as engine:
@@ -150,7 +151,7 @@ async def test_what_was_given_back_is_its_owners_for_every_later_worker(own: Set
     enter(own, left)
     async with at_work(own, cloud, Fake(cloud, "a", first=True)):
         store = Store.open(own)
-        await until(lambda: store.facts(left.id))
+        await until(lambda: given_back.is_noted(store, left.id, "a"))
         store.close()
     assert left.id not in await taken_with(own, cloud, left)
     assert cloud.log.count("undo a") == 1
@@ -177,13 +178,20 @@ async def test_an_undo_needs_no_password_and_is_taken_up(own: Settings, cloud: C
         await until(lambda: cloud.things == set())
 
 
-async def test_a_run_that_died_of_a_fault_of_ours_is_left_alone(own: Settings, cloud: Cloud) -> None:
-    """It cannot be gone on with, and would be taken up for ever; its source VM is given back."""
+async def test_a_run_that_died_of_a_fault_of_ours_is_taken_up_for_its_posts_alone(
+    own: Settings, cloud: Cloud
+) -> None:
+    """Nobody may be there to resume it when its receiver is back; its source VM has been given back."""
     broken = run_of()
     with pytest.raises(VhdliftError, match="stopped working on run"):
         await play(own, cloud, Nameless(cloud, "a", first=True), run=broken)
-    assert await taken_with(own, cloud, broken) == []
-    assert cloud.log.count("undo a") == 1
+    taken: list[str] = []
+    with receiving() as receiver:
+        later = settings_in(own.state_dir.parent, VHDLIFT_WEBHOOK_URL=receiver.url)
+        steps = (Nameless(cloud, "a", first=True),)
+        async with at_work(later, cloud, *steps, on_taken=lambda run: taken.append(run.id)):
+            await until(lambda: [body["status"] for body in receiver.bodies()] == ["failed"])
+    assert (taken, cloud.log) == ([broken.id], ["undo a"])
 
 
 async def test_a_run_whose_own_process_cannot_be_started_does_not_begin(own: Settings) -> None:

@@ -10,7 +10,9 @@ import pytest
 from tests.azure.conftest import SUBSCRIPTION, Answer, arm_error
 from tests.steps.conftest import World
 from vhdlift.azure.power import not_given_back
+from vhdlift.azure.snapshot import snapshot_of
 from vhdlift.errors import AzureRefused, TookTooLong, VhdliftError
+from vhdlift.model import GIVEN_BACK
 from vhdlift.steps.source_inspected import SourceInspected
 from vhdlift.steps.source_restarted import SourceRestarted
 from vhdlift.steps.source_stopped import SourceStopped
@@ -248,6 +250,27 @@ async def test_source_that_does_not_start_is_a_leftover(world: World) -> None:
     (left,) = await SourceStopped().undo(world.with_facts(source_power_state="running"))
     assert "ScopeLocked" in left.reason
     assert left.command == f"az vm start --ids {VM}"
+
+
+async def test_source_that_a_web_page_hides_is_a_leftover(world: World) -> None:
+    """Only Azure's own word says that its owner has deleted it."""
+    world.shelf.on(f"GET {VM}", Answer(404, "<html>Not found</html>"))
+    (left,) = await SourceStopped().undo(world.with_facts(source_power_state="running"))
+    assert "could not be read" in left.reason
+
+
+async def test_snapshot_that_stays_remembers_that_the_source_was_given_back(world: World) -> None:
+    """A clean-up by its tags, in a month, would start a VM that its owner has turned off since."""
+    powers(world, "running")
+    tags = {**world.context.run.tags, "vhdlift-source-power": "running"}
+    snapshot = snapshot_of(world.context.azure, world.context.run).id
+    world.shelf.on(
+        f"GET {snapshot}", Answer(body={"id": snapshot, "name": "s", "location": "ukwest", "tags": tags})
+    )
+    world.shelf.on(f"PATCH {snapshot}", Answer(body={"id": snapshot, "name": "s", "location": "ukwest"}))
+    assert await SourceStopped().undo(world.with_facts(source_power_state="running")) == []
+    (patched,) = world.shelf.of("PATCH")
+    assert patched.body["tags"]["vhdlift-source-power"] == GIVEN_BACK
 
 
 async def test_source_is_undone_first() -> None:

@@ -153,6 +153,12 @@ def translated(error: Exception, what: str) -> VhdliftError:
     return _refused(error, what, int(error.status_code or error.response.status_code or 0))
 
 
+def is_web_page(error: HttpResponseError) -> bool:
+    """Whether something between here and Azure answered, which knows nothing of what there is."""
+    headers = {str(k).lower(): str(v) for k, v in getattr(error.response, "headers", {}).items()}
+    return "html" in headers.get("content-type", "").lower()
+
+
 def _refused(error: HttpResponseError, what: str, status: int) -> VhdliftError:
     sentence, code = _unrolled(error)
     said = f"{what}: {sentence} ({code})" if code else f"{what}: {sentence}"
@@ -176,7 +182,9 @@ def _refused(error: HttpResponseError, what: str, status: int) -> VhdliftError:
 
 
 def _is_undecodable(error: AzureError) -> bool:
-    """An answer of success that could not be read; of an error, the status says enough."""
+    """An answer of success that could not be read; of an error, the status says enough, but for a 404."""
+    if isinstance(error, HttpResponseError) and error.status_code == HTTPStatus.NOT_FOUND:
+        return is_web_page(error)
     return isinstance(error, DecodeError) and int(error.status_code or 0) < HTTPStatus.BAD_REQUEST
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core.exceptions import AzureError, DecodeError, HttpResponseError, ResourceNotFoundError
 
-from vhdlift.azure.failures import UNREADABLE_ERRORS, is_busy, translated
+from vhdlift.azure.failures import UNREADABLE_ERRORS, is_busy, is_web_page, translated
 from vhdlift.azure.patience import LONGEST_RETRY_AFTER, Call, awaiting, retry_after, spoken
 from vhdlift.azure.polling import KINDS, Kind, KindName, Pace, Polling, Watch
 from vhdlift.errors import AzureRefused, TookTooLong
@@ -120,8 +120,8 @@ async def found(
         try:
             return _sound(await get(*args, **kwargs))
         except ResourceNotFoundError as error:
-            if _is_web_page(error):
-                raise DecodeError("404 Not Found, said by a web page") from error
+            if is_web_page(error):
+                raise
             return None
 
     return await _patiently(once, what, KINDS[kind], scale)
@@ -260,12 +260,6 @@ def _sound(answer: T) -> T:
         if value is not None and not right(value):
             raise DecodeError(f"its {name} is of the wrong kind")
     return answer
-
-
-def _is_web_page(error: HttpResponseError) -> bool:
-    """Whether something between here and Azure answered, which knows nothing of what there is."""
-    headers = {str(k).lower(): str(v) for k, v in getattr(error.response, "headers", {}).items()}
-    return "html" in headers.get("content-type", "").lower()
 
 
 async def _unbroken(request: Awaitable[T]) -> T:

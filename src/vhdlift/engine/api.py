@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from vhdlift import __version__
 from vhdlift.engine import locks as right_to_work
-from vhdlift.engine.engine import Engine, frozen
+from vhdlift.engine.assembly import frozen
+from vhdlift.engine.engine import Engine
 from vhdlift.engine.service import serve
 from vhdlift.engine.store import RunRow, Store, now
 from vhdlift.errors import VhdliftError
@@ -133,11 +134,7 @@ def start_worker(settings: Settings, run: Run) -> None:
 
 
 async def _to_its_end(engine: Engine, run: Run, on_event: OnEvent) -> Outcome:
-    try:
-        await engine.start(run)
-    except asyncio.CancelledError:
-        await engine.park(run.id)
-        raise
+    await engine.start(run)
     return await _followed(engine, run.id, on_event)
 
 

@@ -28,10 +28,12 @@ def stopped_working(store: Store, workflow_id: str) -> EngineStopped:
     from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
 
     run_id = workflow_id.partition(":")[0]
-    if given_back.is_over(store, run_id):
-        hint = f"The source VM was given back, and nothing else undone: `vhdlift cleanup {run_id}` does that."
-    else:
+    if not given_back.is_over(store, run_id):
         hint = f"The source VM may be off. `vhdlift cleanup {run_id}` starts it, and undoes the rest."
+    elif workflow_id == run_id:
+        hint = f"Only the source VM was looked after. `vhdlift cleanup {run_id}` undoes the rest."
+    else:
+        hint = f"The undo has not come to its end. `vhdlift cleanup {run_id}` undoes the rest."
     why = redact(workflow.error_of(workflow_id))
     return EngineStopped(f"The engine stopped working on run {run_id}: {why}", hint)
 
@@ -76,5 +78,7 @@ async def _tell(rt: Runtime, run: Run, problem: VhdliftError, left: list[dict[st
 def _under_way(store: Store, run_id: str) -> str:
     """The step that had begun last and was not over; the last one of all if there is none."""
     last = {event.step: event for event in store.events(run_id)}
-    open_ = [event for event in last.values() if event.state in {"started", "progress"}]
+    open_ = [
+        one for one in last.values() if one.state in {"started", "progress"} or one.details.get("under_way")
+    ]
     return max(open_, key=lambda event: event.sequence).step if open_ else "completed"

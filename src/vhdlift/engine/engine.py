@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vhdlift.engine import dead_runs, given_back, runtime
 from vhdlift.engine import locks as right_to_work
+from vhdlift.engine.assembly import assembled
 from vhdlift.engine.database import database_url
 from vhdlift.engine.keeping import Keeper
-from vhdlift.engine.sharing import shared
 from vhdlift.engine.store import Outcome, RunRow, Store
 from vhdlift.engine.threads import to_the_end, within
 from vhdlift.errors import AzureRefused, VhdliftError
@@ -27,9 +27,9 @@ from vhdlift.memory import give_back_now
 from vhdlift.redaction import let_go, owned_by, register
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Callable, Sequence
 
+    from vhdlift.engine.assembly import Inventory, OpenClients
     from vhdlift.engine.locks import Locks
     from vhdlift.engine.runtime import Runtime
     from vhdlift.model import Event, Run
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from vhdlift.steps.base import Step
 
     OnEvent = Callable[[Event], None]
-    OpenClients = Callable[[Settings], AbstractAsyncContextManager[Any]]
-    Inventory = Callable[[Any, str, Sequence[str]], Any]
 
 LOOK_SECONDS = 1.0
 DRAIN_SECONDS = 60.0
@@ -98,7 +96,7 @@ class Engine:
             register(secret)
         with right_to_work.opened(settings) as locks, logging_to(settings.state_dir / "logs"):
             store = await asyncio.to_thread(Store.open, settings)
-            rt, plan = _runtime(settings, store, steps, open_clients, inventory)
+            rt, plan = assembled(settings, store, steps, open_clients, inventory)
             runtime.install(rt)
             engine = cls(rt, locks, plan, f"vhdlift-{secrets.token_hex(8)}")
             try:
@@ -151,9 +149,13 @@ class Engine:
             SignInNeeded: there is no credential.
             VhdliftError: another process works on the run.
         """
+        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
+
         await self._sign_in()
-        # Who brought it to its end still has its last posts in hand for a moment.
+        # Who brought it to its end, or saw it die, still has its last posts in hand for a moment.
         patience = HANDOVER_SECONDS if row.ended_at is not None else 0.0
+        if await asyncio.to_thread(workflow.died_of, row.id) is not None:
+            patience = DRAIN_SECONDS + HANDOVER_SECONDS
         await self._take(row.run, lambda: self._clean_up(row), patience)
 
     async def follow(self, run_id: str, on_event: OnEvent) -> Outcome:
@@ -272,13 +274,20 @@ class Engine:
         await self._lock(run.id, patience)
         self._rt.allow(run.id)
         try:
-            await asyncio.to_thread(self._rt.store.add_run, run, self._plan)
-            await asyncio.to_thread(self._rt.store.unpark, run.id)
             # Not before: until a run that had ended is open again, the keeper would let go of it.
-            self.jobs[run.id] = Job(run, await asyncio.to_thread(go))
+            self.jobs[run.id] = Job(run, await to_the_end(self._begin, run, go))
+        except asyncio.CancelledError:
+            await self.park(run.id)
+            self.release(run.id)
+            raise
         except BaseException:
             self.release(run.id)
             raise
+
+    def _begin(self, run: Run, go: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+        self._rt.store.add_run(run, self._plan)
+        self._rt.store.unpark(run.id)
+        return go()
 
     async def _lock(self, run_id: str, patience: float) -> None:
         """Take the right to work on the run, waiting for it for so many seconds."""
@@ -312,13 +321,13 @@ class Engine:
             # Whoever wanted to clean up was killed before that began.
             return self._clean_up(row)
         elif not work:
-            given_back.forget(self._rt.store, run.id)
+            given_back.goes_on(self._rt.store, run.id)
             plan = self._rt.store.plan(run.id)
             workflow.start(self._executor, run.id, workflow.provision, run.to_json(), plan)
             work = [run.id]
         else:
-            if work == [run.id]:
-                given_back.forget(self._rt.store, run.id)
+            if work == [run.id] and workflow.status_of(workflow.unwind_id(run.id)) is None:
+                given_back.goes_on(self._rt.store, run.id)
             for one in work:
                 workflow.take_up(self._executor, one)
         self._deliver(row, posts)
@@ -365,31 +374,3 @@ class Engine:
 def speaks_to(settings: Settings, run: Run) -> bool:
     """Whether the settings name the subscription that the run is of."""
     return (settings.subscription_id or "").lower() == run.spec.subscription_id.lower()
-
-
-def frozen(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
-    """The plan as data: it goes into the run, so that a later version finds it as it was."""
-    return [{"name": step.name, "needs": list(step.needs)} for step in steps]
-
-
-def _runtime(
-    settings: Settings,
-    store: Store,
-    steps: tuple[Step, ...] | None,
-    open_clients: OpenClients | None,
-    inventory: Inventory | None,
-) -> tuple[Runtime, list[dict[str, Any]]]:
-    """The real steps and clients, where no doubles were given."""
-    known: Mapping[str, Step]
-    if steps is None:
-        from vhdlift.steps import PROVISION, STEPS  # noqa: PLC0415
-
-        plan, known = PROVISION, STEPS
-    else:
-        plan, known = steps, {step.name: step for step in steps}
-    if open_clients is None or inventory is None:
-        from vhdlift.azure import clients, ownership  # noqa: PLC0415
-
-        open_clients = open_clients or clients.open_clients
-        inventory = inventory or ownership.inventory
-    return runtime.Runtime(settings, store, known, shared(open_clients), inventory), frozen(plan)

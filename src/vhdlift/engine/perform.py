@@ -151,12 +151,13 @@ async def _undo(rt: Runtime, teller: Teller, status: Status) -> Sequence[Leftove
     once = bool(getattr(step, "undo_first", False))
     if once and await asyncio.to_thread(given_back.is_noted, rt.store, run_id, name):
         return []
+    time = await asyncio.to_thread(given_back.times, rt.store, run_id)
     async with rt.open_clients(rt.settings) as azure:
         recorded = await asyncio.to_thread(rt.store.facts, run_id)
         with heard_by(partial(teller.progress, status=status)):
             left = await step.undo(_context(teller, azure, recorded))
     if once and not left:
-        await asyncio.to_thread(given_back.note, rt.store, run_id, name)
+        await asyncio.to_thread(given_back.note, rt.store, run_id, name, time)
     return left
 
 

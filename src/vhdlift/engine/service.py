@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -30,7 +31,7 @@ GRACE_SECONDS = 15.0
 SHORTEST_GRACE_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 AGAIN_SECONDS = 120.0
-"""Between two tries to give back the source VM of a run that waits for its user."""
+"""Between two tries to do what a run that waits for its user needs."""
 
 
 async def serve(
@@ -88,6 +89,7 @@ class Service:
         self._free_since: dict[str, float] = {}
         self._looking_after: set[str] = set()
         self._skipped: set[str] = set()
+        self._tried: dict[str, float] = {}
 
     async def look_for_ever(self) -> None:
         """Look again and again; a database that is away for a while ends nothing."""
@@ -126,6 +128,8 @@ class Service:
                 log.warning("of_another_subscription", run=run_id, subscription=row.run.spec.subscription_id)
             return
         try:
+            if await asyncio.to_thread(self._is_seen_to, row):
+                return
             if not await asyncio.to_thread(self._can_carry, row):
                 given = await asyncio.to_thread(given_back.is_over, self._engine.store, row.id)
                 if not given and row.id not in self._looking_after:
@@ -139,14 +143,27 @@ class Service:
             self._free_since.pop(run_id, None)
             log.info("not_taken_up", run=run_id, reason=problem.sentence)
 
-    def _can_carry(self, row: RunRow) -> bool:
-        """Not one that has died, and none on its way to a VM whose password only its own user has."""
+    def _is_seen_to(self, row: RunRow) -> bool:
+        """Whether a run has died of a fault of ours, and all is done that can be, or was tried just now."""
         from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
 
-        if row.ended_at is not None:
-            return True
-        if workflow.died_of(row.id) is not None:
+        if row.ended_at is not None or workflow.died_of(row.id) is None:
             return False
+        store, now = self._engine.store, time.monotonic()
+        posts = self._settings.webhook_url is not None and store.unposted(row.id)
+        if given_back.is_over(store, row.id) and not posts:
+            return True
+        if now - self._tried.get(row.id, -inf) < AGAIN_SECONDS * self._settings.time_scale:
+            return True
+        self._tried[row.id] = now
+        return False
+
+    def _can_carry(self, row: RunRow) -> bool:
+        """Not one on its way to a VM whose password only its own user has."""
+        from vhdlift.engine import workflow  # noqa: PLC0415 - DBOS is slow to import
+
+        if row.ended_at is not None or workflow.died_of(row.id) is not None:
+            return True
         store = self._engine.store
         return (
             (self._has_password and not row.run.spec.own_password)
@@ -157,7 +174,7 @@ class Service:
 
     async def _leave_alone(self, row: RunRow) -> None:
         """The run waits for its user; its source VM does not, nor do other runs while Azure starts it."""
-        log.warning("left_alone", run=row.id, reason="it has died, or its VM's password is its user's own")
+        log.warning("left_alone", run=row.id, reason="its VM's password is its user's own")
         while left := await self._source_not_given_back(row):
             log.warning("source_not_given_back", run=row.id, left=left)
             await asyncio.sleep(AGAIN_SECONDS * self._settings.time_scale)

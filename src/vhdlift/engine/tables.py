@@ -46,6 +46,14 @@ facts = sa.Table(
     sa.Column("facts", sa.JSON, nullable=False),
 )
 
+notes = sa.Table(
+    "vhdlift_notes",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.Integer, nullable=False),
+)
+
 ledger = sa.Table(
     "vhdlift_ledger",
     metadata,

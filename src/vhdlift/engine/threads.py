@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
+
 log = structlog.get_logger("vhdlift.engine")
 
 
-async def to_the_end(work: Callable[..., None], *arguments: Any) -> None:
+async def to_the_end(work: Callable[..., T], *arguments: Any) -> T:
     """Work in a thread, which goes on when we are cancelled: so its end is waited for all the same."""
     working = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
-        await asyncio.shield(working)
+        return await asyncio.shield(working)
     except asyncio.CancelledError:
         await asyncio.wait({working})
         raise

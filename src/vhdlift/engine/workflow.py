@@ -273,10 +273,18 @@ def is_ending(run_id: str) -> bool:
 def died_of(run_id: str) -> str | None:
     """The durable function whose death, by a fault of ours, has ended a run; None if it did not end so."""
     known = DBOS.list_workflows(workflow_id_prefix=run_id, load_input=False, load_output=False)
-    work = [one for one in known if not is_delivery(one.workflow_id)]
-    if not work or any(one.status in UNFINISHED for one in work):
+    # Those that a clean-up has put an end to say nothing.
+    work = {
+        one.workflow_id: one.status
+        for one in known
+        if not is_delivery(one.workflow_id) and one.status != "CANCELLED"
+    }
+    if work.get(unwind_id(run_id)) in BROKEN:
+        work.pop(run_id, None)  # it waits for its undo, and may have no end of its own yet
+    if not work or any(status in UNFINISHED for status in work.values()):
         return None
-    return work[-1].workflow_id if work[-1].status in BROKEN else None
+    last, status = list(work.items())[-1]
+    return last if status in BROKEN else None
 
 
 def has_failed(workflow_id: str) -> bool:

@@ -54,7 +54,7 @@ class SourceStopped:
         if wanted is None or spec.source_stop == "none" or "source_power_state_now" in c.facts:
             return []
         left = await give_back(c.azure, spec.source_resource_group, spec.source_vm, wanted)
-        if not left and spec.on_failure == "keep":
+        if not left:
             # The snapshot may stay, and must not have a later clean-up start a VM that its owner stopped.
             await note_given_back(c.azure, c.run)
         return left
