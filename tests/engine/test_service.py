@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.engine.conftest import settings_in
 from tests.engine.doubles import Cloud, Fake, play, run_of
@@ -176,6 +178,39 @@ async def test_an_undo_needs_no_password_and_is_taken_up(own: Settings, cloud: C
         await hanging.wait()
     async with at_work(own, cloud, Fake(cloud, "a"), Fake(cloud, "b", "a")):
         await until(lambda: cloud.things == set())
+
+
+@pytest.mark.parametrize("is_command", [False, True])
+async def test_who_ends_while_it_takes_up_a_run_parks_it_only_as_its_users_command(
+    is_command: bool, own: Settings, cloud: Cloud
+) -> None:
+    """A worker that is restarted leaves it to the next one."""
+    left, began, goes_on = run_of(), threading.Event(), threading.Event()
+    enter(own, left)
+
+    def hold(_db: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.upper().startswith("INSERT INTO VHDLIFT_NOTES"):
+            began.set()
+            goes_on.wait(30)
+
+    doubles: dict[str, Any] = {"steps": (Fake(cloud, "a", do=forever),), "open_clients": cloud.clients}
+    sa.event.listen(sa.Engine, "before_cursor_execute", hold)
+    try:
+        command = api.resume(own, left.id, lambda _event: None, inventory=cloud.inventory, **doubles)
+        worker = api.serve(own, inventory=cloud.inventory, **doubles)
+        (unused, work) = (worker, command) if is_command else (command, worker)
+        unused.close()
+        working = asyncio.create_task(work)
+        await until(began.is_set)
+        working.cancel()
+        goes_on.set()
+        with suppress(asyncio.CancelledError):
+            await working
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", hold)
+    store = Store.open(own)
+    assert store.to_take_up() == ([] if is_command else [left.id])
+    store.close()
 
 
 async def test_a_run_that_died_of_a_fault_of_ours_is_taken_up_for_its_posts_alone(

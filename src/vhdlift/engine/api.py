@@ -20,6 +20,8 @@ from vhdlift.errors import VhdliftError
 from vhdlift.model import Run, Spec
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from vhdlift.engine.engine import OnEvent
     from vhdlift.engine.store import Outcome
     from vhdlift.settings import Settings
@@ -53,7 +55,7 @@ async def provision(settings: Settings, run: Run, on_event: OnEvent, **doubles: 
         VhdliftError: the database cannot be used. What fails in the run itself is in the outcome.
     """
     async with Engine.open(settings, **doubles) as engine:
-        return await _to_its_end(engine, run, on_event)
+        return await _to_its_end(engine, run.id, engine.start(run), on_event)
 
 
 async def resume(settings: Settings, run_id: str, on_event: OnEvent, **doubles: Any) -> Outcome:
@@ -64,7 +66,7 @@ async def resume(settings: Settings, run_id: str, on_event: OnEvent, **doubles: 
     """
     row = _find(settings, run_id)
     async with Engine.open(_of_its_subscription(settings, row), **doubles) as engine:
-        return await _to_its_end(engine, row.run, on_event)
+        return await _to_its_end(engine, row.id, engine.start(row.run), on_event)
 
 
 async def cleanup(settings: Settings, run_id: str, on_event: OnEvent, **doubles: Any) -> Outcome:
@@ -77,8 +79,7 @@ async def cleanup(settings: Settings, run_id: str, on_event: OnEvent, **doubles:
     """
     row = _find(settings, run_id)
     async with Engine.open(_of_its_subscription(settings, row), **doubles) as engine:
-        await engine.start_cleanup(row)
-        return await _followed(engine, row.id, on_event)
+        return await _to_its_end(engine, row.id, engine.start_cleanup(row), on_event)
 
 
 def request_cancel(settings: Settings, run_id: str) -> RunRow:
@@ -133,16 +134,14 @@ def start_worker(settings: Settings, run: Run) -> None:
         store.close()
 
 
-async def _to_its_end(engine: Engine, run: Run, on_event: OnEvent) -> Outcome:
-    await engine.start(run)
-    return await _followed(engine, run.id, on_event)
-
-
-async def _followed(engine: Engine, run_id: str, on_event: OnEvent) -> Outcome:
+async def _to_its_end(engine: Engine, run_id: str, begin: Awaitable[None], on_event: OnEvent) -> Outcome:
     try:
+        await begin
         return await engine.follow(run_id, on_event)
     except asyncio.CancelledError:
-        await engine.park(run_id)
+        # One that another process works on is that one's to park.
+        if run_id in engine.jobs or not await asyncio.to_thread(engine.locks.taken, [run_id]):
+            await engine.park(run_id)
         raise
 
 

@@ -276,10 +276,6 @@ class Engine:
         try:
             # Not before: until a run that had ended is open again, the keeper would let go of it.
             self.jobs[run.id] = Job(run, await to_the_end(self._begin, run, go))
-        except asyncio.CancelledError:
-            await self.park(run.id)
-            self.release(run.id)
-            raise
         except BaseException:
             self.release(run.id)
             raise
